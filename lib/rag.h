@@ -57,7 +57,8 @@ typedef struct rag_config {
 typedef enum rag_open_mode {
     RAG_OPEN_READ,
     RAG_OPEN_WRITE,
-    RAG_OPEN_CREATE /* write; made when there is none */
+    RAG_OPEN_CREATE, /* write; made when there is none */
+    RAG_OPEN_NONE    /* no store at all: for a dry run before the first ingest */
 } rag_open_mode;
 
 /* RAG_E_NOTFOUND: no store there. RAG_E_BUSY: another writer (after wait_ms).

@@ -1,5 +1,6 @@
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -262,4 +263,65 @@ const char *rag_file_base(const char *path)
     const char *slash = strrchr(path, '/');
 
     return slash != NULL ? slash + 1 : path;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const char *const *x = a;
+    const char *const *y = b;
+
+    return strcmp(*x, *y);
+}
+
+void rag_names_dispose(rag_names *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        rag_free(l->list[i]);
+    rag_free(l->list);
+    *l = (rag_names){NULL, 0, 0};
+}
+
+rag_status rag_file_list(rag_names *out, int fd, rag_error *err)
+{
+    rag_names l = {NULL, 0, 0};
+    DIR *d = fdopendir(fd);
+    rag_status st = RAG_OK;
+
+    *out = l;
+    if (d == NULL) {
+        st = rag_fail_errno(err, errno, "cannot be listed");
+        (void)close(fd);
+        return st;
+    }
+    for (;;) {
+        struct dirent *e;
+        char *copy;
+
+        errno = 0;
+        e = readdir(d);
+        if (e == NULL) {
+            if (errno != 0)
+                st = rag_fail_errno(err, errno, "cannot be listed to its end");
+            break;
+        }
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+            continue;
+        copy = rag_strdup(e->d_name);
+        if (copy == NULL ||
+            !rag_mem_grow(&l.list, &l.cap, l.n + 1, sizeof *l.list)) {
+            rag_free(copy);
+            st = rag_fail_nomem(err);
+            break;
+        }
+        l.list[l.n++] = copy;
+    }
+    (void)closedir(d);
+    if (st != RAG_OK) {
+        rag_names_dispose(&l);
+        return st;
+    }
+    if (l.n != 0)
+        qsort(l.list, l.n, sizeof *l.list, by_name);
+    *out = l;
+    return RAG_OK;
 }

@@ -48,6 +48,18 @@ void rag_file_unmap(rag_map *m);
 /* mkdir -p; the new parts are 0700. */
 RAG_NODISCARD rag_status rag_file_mkdirs(const char *path, rag_error *err);
 
+/* Names in a folder, sorted by bytes, without "." and "..". */
+typedef struct rag_names {
+    char **list; /* [n] */
+    size_t n;
+    size_t cap;
+} rag_names;
+
+/* Reads the folder open at fd (taken over) to its end; on failure *out is
+ * empty. */
+RAG_NODISCARD rag_status rag_file_list(rag_names *out, int fd, rag_error *err);
+void rag_names_dispose(rag_names *l);
+
 /* dir + "/" + name, to be freed with rag_free(); NULL: out of memory. */
 char *rag_file_join(const char *dir, const char *name);
 /* realpath(3), to be freed with rag_free(). */

@@ -41,7 +41,8 @@ rag_status rag_fail_nomem(rag_error *err)
 rag_status rag_fail_errno(rag_error *err, int errnum, const char *fmt, ...)
 {
     rag_status code = RAG_E_IO;
-    char why[128];
+    char scratch[128];
+    const char *why;
     va_list ap;
 
     if (errnum == ENOENT || errnum == ENOTDIR)
@@ -53,8 +54,7 @@ rag_status rag_fail_errno(rag_error *err, int errnum, const char *fmt, ...)
     va_start(ap, fmt);
     put(err, code, fmt, ap);
     va_end(ap);
-    if (strerror_r(errnum, why, sizeof why) != 0)
-        (void)snprintf(why, sizeof why, "error %d", errnum);
+    why = strerror_r(errnum, scratch, sizeof scratch); /* the GNU one */
     {
         size_t n = strlen(err->msg);
         int m = snprintf(err->msg + n, sizeof err->msg - n, ": %s", why);

@@ -228,8 +228,8 @@ RAG_NODISCARD rag_status rag_store_space_put(rag_store_space *out,
 RAG_NODISCARD rag_status rag_store_space_switch(rag_store *s, int64_t space_id,
                                                 rag_error *err);
 
-/* Live chunks without a vector in the space: ids above after_id, at most cap,
- * ascending. */
+/* Live chunks without a vector in the space (0: the active one; when there is
+ * none, every live chunk): ids above after_id, at most cap, ascending. */
 RAG_NODISCARD rag_status rag_store_unembedded(int64_t *ids, size_t *n,
                                               size_t cap, rag_store *s,
                                               int64_t space_id,

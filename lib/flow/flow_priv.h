@@ -1,0 +1,100 @@
+#ifndef RAG_FLOW_FLOW_PRIV_H
+#define RAG_FLOW_FLOW_PRIV_H
+
+/* What the files of flow share: the open rag and small helpers on it. */
+
+#include "doc/chunk.h"
+#include "model/chat.h"
+#include "model/embed.h"
+#include "rag.h"
+#include "store/store.h"
+
+struct rag {
+    rag_config cfg; /* strings borrowed from the caller */
+    rag_store *store; /* NULL only while rag_doctor() looks around */
+    rag_open_mode mode;
+    bool created;
+    rag_embedder *embedder; /* made on first use */
+    bool embedder_tried;
+    char *embed_model; /* resolved: "builtin:e5-small", "none" */
+};
+
+/* ---- rag.c -------------------------------------------------------------- */
+
+bool rag_flow_cancelled(const rag *r);
+double rag_flow_now_ms(void);   /* monotonic */
+int64_t rag_flow_wall_ns(void); /* since 1970 */
+
+/* The embedder of the settings; *out NULL when they say "none". */
+RAG_NODISCARD rag_status rag_flow_embedder(rag_embedder **out, rag *r,
+                                           rag_error *err);
+/* The same without an open store. */
+RAG_NODISCARD rag_status rag_flow_embedder_new(rag_embedder **out, char **model,
+                                               const rag_config *cfg,
+                                               rag_error *err);
+/* "provider:name" -> its parts; false when malformed. */
+bool rag_flow_model_parts(char provider[16], const char **name,
+                          const char *model);
+/* NULL when the settings name no chat model. */
+RAG_NODISCARD rag_status rag_flow_chat(rag_chat **out, rag *r, bool stream,
+                                       rag_error *err);
+
+/* Is the store's active space that of this embedder? RAG_E_MISMATCH with the
+ * two ways out when it is another one. */
+RAG_NODISCARD rag_status rag_flow_check_space(rag_store_space *space, rag *r,
+                                              const rag_embedder *e,
+                                              rag_error *err);
+
+/* Path of the root that holds what came through a pipe (real ones begin with
+ * '/'). */
+#define RAG_FLOW_PIPE_ROOT "-"
+
+/* ---- names.c ------------------------------------------------------------ */
+
+/* Full path of a file: root, and key below it. Appended. */
+void rag_flow_path(rag_buf *out, rag_str root, rag_str key);
+/* As people see it: relative to cwd where below it, else absolute; record id
+ * behind '#'. Raw bytes. Appended. */
+void rag_flow_name(rag_buf *out, const rag *r, rag_str root, rag_str key,
+                   rag_str record_id);
+/* The shown form (valid UTF-8, escaped) and, when that differs from the bytes,
+ * the bytes; in the arena. */
+RAG_NODISCARD rag_status rag_flow_shown(rag_str *shown, rag_str *bytes,
+                                        rag_arena *arena, const rag *r,
+                                        rag_str root, rag_str key,
+                                        rag_str record_id, rag_error *err);
+/* NULL, "changed", "gone", "broken": the file against the look that its visible
+ * version was made from. */
+const char *rag_flow_stale(rag_str root, rag_str key,
+                           const rag_store_look *look, rag_file_result result);
+
+/* ---- models.c ----------------------------------------------------------- */
+
+/* Path of a built-in model's file. RAG_E_NOTFOUND says how to add it. */
+RAG_NODISCARD rag_status rag_flow_model_path(char **out, const rag_config *cfg,
+                                             const char *name, rag_error *err);
+/* Name of the default built-in model; *out NULL when there is none. */
+RAG_NODISCARD rag_status rag_flow_model_default(char **out,
+                                                const rag_config *cfg,
+                                                rag_error *err);
+
+/* ---- embedrun.c --------------------------------------------------------- */
+
+typedef struct rag_embed_tally {
+    uint64_t n_embedded;
+    uint64_t n_reused;
+} rag_embed_tally;
+
+/* Gives every live chunk that lacks one a vector. reembed: into a second space
+ * when the fingerprint differs from the active one's, switched at the end. */
+RAG_NODISCARD rag_status rag_flow_embed_missing(rag_embed_tally *out, rag *r,
+                                                rag_embedder *e, bool reembed,
+                                                const rag_ingest_watch *watch,
+                                                rag_error *err);
+
+/* Breadcrumb and body of a stored chunk: what the words index and the model
+ * see. For rag_store_opts and embedrun. */
+void rag_flow_render(rag_buf *heading, rag_buf *body,
+                     const rag_store_chunk *chunk);
+
+#endif /* RAG_FLOW_FLOW_PRIV_H */

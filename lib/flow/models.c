@@ -1,0 +1,328 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "flow/flow_priv.h"
+#include "nn/encoder.h"
+
+/* Built-in models are files in the user's data folder:
+ *   models/NAME.model   the encoder's own format
+ *   models/default      the name of the default one */
+#define SUFFIX ".model"
+
+static bool good_name(const char *name)
+{
+    size_t n = strlen(name);
+
+    if (n == 0 || n >= 64 || name[0] == '.')
+        return false;
+    return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                        "0123456789._-") == n;
+}
+
+static rag_status folder(char **out, const rag_config *cfg, rag_error *err)
+{
+    *out = NULL;
+    if (cfg->data_dir == NULL)
+        return rag_fail(err, RAG_E_INVAL,
+                        "no data folder: set HOME or XDG_DATA_HOME");
+    *out = rag_file_join(cfg->data_dir, "models");
+    return *out != NULL ? RAG_OK : rag_fail_nomem(err);
+}
+
+static rag_status path_of(char **out, const rag_config *cfg, const char *name,
+                          rag_error *err)
+{
+    rag_status st;
+    char *dir = NULL;
+    rag_buf b;
+
+    *out = NULL;
+    rag_buf_init(&b, 8192);
+    if (!good_name(name)) {
+        st = rag_fail(err, RAG_E_INVAL,
+                      "'%s' cannot name a model: letters, digits, '.', '_', "
+                      "'-', at most 63",
+                      name);
+        goto out;
+    }
+    TRY(folder(&dir, cfg, err));
+    rag_buf_addf(&b, "%s/%s%s", dir, name, SUFFIX);
+    TRY(rag_buf_status(&b, err));
+    *out = rag_buf_take(&b, NULL);
+    st = *out != NULL ? RAG_OK : rag_fail_nomem(err);
+out:
+    rag_buf_dispose(&b);
+    rag_free(dir);
+    return st;
+}
+
+rag_status rag_flow_model_path(char **out, const rag_config *cfg,
+                               const char *name, rag_error *err)
+{
+    struct stat sb;
+    rag_status st = path_of(out, cfg, name, err);
+
+    if (st == RAG_OK && stat(*out, &sb) != 0) {
+        st = rag_fail(err, RAG_E_NOTFOUND,
+                      "no built-in model '%s': add it with 'rag model add FILE "
+                      "--name %s' (rag model ls shows what is there)",
+                      name, name);
+        rag_free(*out);
+        *out = NULL;
+    }
+    return st;
+}
+
+rag_status rag_flow_model_default(char **out, const rag_config *cfg,
+                                  rag_error *err)
+{
+    rag_status st;
+    char *dir = NULL;
+    char *file = NULL;
+    rag_str name;
+    rag_buf b;
+
+    *out = NULL;
+    if (cfg->data_dir == NULL)
+        return RAG_OK;
+    rag_buf_init(&b, 4096);
+    TRY(folder(&dir, cfg, err));
+    file = rag_file_join(dir, "default");
+    if (file == NULL) {
+        st = rag_fail_nomem(err);
+        goto out;
+    }
+    st = rag_file_read(&b, file, 1024, err);
+    if (st == RAG_E_NOTFOUND) {
+        rag_error_clear(err);
+        st = RAG_OK;
+        goto out;
+    }
+    if (st != RAG_OK)
+        goto out;
+    name = rag_str_trim(rag_buf_str(&b));
+    *out = rag_strndup(name.ptr, name.len);
+    if (*out == NULL)
+        st = rag_fail_nomem(err);
+    else if (!good_name(*out))
+        st = rag_fail(err, RAG_E_INVAL,
+                      "%s does not name a model: set it with 'rag model "
+                      "default NAME'",
+                      file);
+out:
+    if (st != RAG_OK) {
+        rag_free(*out);
+        *out = NULL;
+    }
+    rag_buf_dispose(&b);
+    rag_free(file);
+    rag_free(dir);
+    return st;
+}
+
+static void copy(char *to, size_t cap, const char *from)
+{
+    int n = snprintf(to, cap, "%s", from);
+
+    (void)n; /* cut on purpose */
+}
+
+static rag_status describe(rag_model_info *out, const char *path,
+                           const char *name, const char *def, rag_error *err)
+{
+    rag_encoder_info i;
+    rag_status st = rag_encoder_peek(&i, path, err);
+
+    memset(out, 0, sizeof *out);
+    if (st != RAG_OK)
+        return st;
+    copy(out->name, sizeof out->name, name);
+    copy(out->path, sizeof out->path, path);
+    copy(out->licence, sizeof out->licence, i.licence);
+    copy(out->source, sizeof out->source, i.source);
+    copy(out->sha256_hex, sizeof out->sha256_hex, i.sha256_hex);
+    out->dims = i.dims;
+    out->max_tokens = i.max_tokens;
+    out->bytes = i.file_bytes;
+    out->is_default = def != NULL && strcmp(def, name) == 0;
+    return RAG_OK;
+}
+
+rag_status rag_model_show(rag_model_info *out, const rag_config *cfg,
+                          const char *name, rag_error *err)
+{
+    rag_status st;
+    char *def = NULL;
+    char *path = NULL;
+
+    TRY(rag_flow_model_default(&def, cfg, err));
+    if (name == NULL)
+        name = def;
+    if (name == NULL) {
+        st = rag_fail(err, RAG_E_NOTFOUND,
+                      "no default model: add one with 'rag model add FILE'");
+        goto out;
+    }
+    TRY(rag_flow_model_path(&path, cfg, name, err));
+    st = describe(out, path, name, def, err);
+out:
+    rag_free(path);
+    rag_free(def);
+    return st;
+}
+
+rag_status rag_model_set_default(const rag_config *cfg, const char *name,
+                                 rag_error *err)
+{
+    rag_status st;
+    char *path = NULL;
+    char *dir = NULL;
+    char *file = NULL;
+
+    TRY(rag_flow_model_path(&path, cfg, name, err));
+    TRY(folder(&dir, cfg, err));
+    file = rag_file_join(dir, "default");
+    st = file != NULL ? rag_file_replace(file, name, strlen(name), err)
+                      : rag_fail_nomem(err);
+out:
+    rag_free(file);
+    rag_free(dir);
+    rag_free(path);
+    return st;
+}
+
+/* "dir/E5-Small.Q4.bin" -> "e5-small.q4" */
+static void name_from(char out[64], const char *path)
+{
+    const char *base = rag_file_base(path);
+    const char *dot = strrchr(base, '.');
+    size_t n = dot != NULL && dot != base ? (size_t)(dot - base) : strlen(base);
+    size_t k = 0;
+
+    for (size_t i = 0; i < n && k < 63; i++) {
+        char c = base[i];
+
+        if (c >= 'A' && c <= 'Z')
+            c = (char)(c - 'A' + 'a');
+        if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+            (k != 0 && (c == '.' || c == '-' || c == '_')))
+            out[k++] = c;
+    }
+    out[k] = '\0';
+}
+
+rag_status rag_model_add(rag_model_info *out, const rag_config *cfg,
+                         const char *path, const char *name, rag_error *err)
+{
+    rag_status st;
+    char made[64];
+    char *to = NULL;
+    char *dir = NULL;
+    char *def = NULL;
+
+    if (name == NULL) {
+        name_from(made, path);
+        name = made;
+    }
+    TRY(path_of(&to, cfg, name, err));
+    TRY(folder(&dir, cfg, err));
+    TRY(rag_file_mkdirs(dir, err));
+    TRY(rag_encoder_import(to, path, name, err));
+    TRY(rag_flow_model_default(&def, cfg, err));
+    if (def == NULL)
+        TRY(rag_model_set_default(cfg, name, err));
+    st = rag_model_show(out, cfg, name, err);
+out:
+    rag_free(def);
+    rag_free(dir);
+    rag_free(to);
+    return st;
+}
+
+rag_status rag_model_list(const rag_config *cfg, rag_model_fn fn, void *ctx,
+                          rag_error *err)
+{
+    rag_status st;
+    rag_names l = {NULL, 0, 0};
+    char *dir = NULL;
+    char *def = NULL;
+    int fd;
+
+    TRY(rag_flow_model_default(&def, cfg, err));
+    TRY(folder(&dir, cfg, err));
+    fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        if (errno != ENOENT)
+            st = rag_fail_errno(err, errno, "cannot list %s", dir);
+        goto out;
+    }
+    TRY(rag_file_list(&l, fd, err));
+    for (size_t i = 0; i < l.n && st == RAG_OK; i++) {
+        size_t len = strlen(l.list[i]);
+        rag_model_info info;
+        char name[64];
+        char *path;
+
+        if (len <= strlen(SUFFIX) || len - strlen(SUFFIX) >= sizeof name ||
+            strcmp(l.list[i] + len - strlen(SUFFIX), SUFFIX) != 0)
+            continue;
+        memcpy(name, l.list[i], len - strlen(SUFFIX));
+        name[len - strlen(SUFFIX)] = '\0';
+        path = rag_file_join(dir, l.list[i]);
+        if (path == NULL) {
+            st = rag_fail_nomem(err);
+            break;
+        }
+        if (describe(&info, path, name, def, NULL) != RAG_OK) {
+            copy(info.name, sizeof info.name, name);
+            copy(info.path, sizeof info.path, path);
+            copy(info.source, sizeof info.source, "damaged: see rag doctor");
+        }
+        fn(ctx, &info);
+        rag_free(path);
+    }
+out:
+    rag_names_dispose(&l);
+    rag_free(dir);
+    rag_free(def);
+    return st;
+}
+
+rag_status rag_model_remove(const rag_config *cfg, const char *name,
+                            rag_error *err)
+{
+    rag_status st;
+    char *path = NULL;
+    char *dir = NULL;
+    char *def = NULL;
+    char *file = NULL;
+
+    TRY(rag_flow_model_path(&path, cfg, name, err));
+    TRY(rag_flow_model_default(&def, cfg, err));
+    if (def != NULL && strcmp(def, name) == 0) {
+        TRY(folder(&dir, cfg, err));
+        file = rag_file_join(dir, "default");
+        if (file == NULL) {
+            st = rag_fail_nomem(err);
+            goto out;
+        }
+        if (unlink(file) != 0 && errno != ENOENT) {
+            st = rag_fail_errno(err, errno, "cannot remove %s", file);
+            goto out;
+        }
+    }
+    if (unlink(path) != 0)
+        st = rag_fail_errno(err, errno, "cannot remove %s", path);
+out:
+    rag_free(file);
+    rag_free(dir);
+    rag_free(def);
+    rag_free(path);
+    return st;
+}

@@ -89,6 +89,8 @@ static const int allowed_calls[] = {
     SCMP_SYS(getegid),
     SCMP_SYS(geteuid),
     SCMP_SYS(getgid),
+    SCMP_SYS(getpgrp),
+    SCMP_SYS(getpgid),
     SCMP_SYS(getpid),
     SCMP_SYS(getppid),
     SCMP_SYS(getrandom),

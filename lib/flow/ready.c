@@ -153,6 +153,7 @@ static rag_status set_words(rag_ready *r, rag_store_chunk_in *in, size_t n,
                             rag_error *err)
 {
     rag_chunk_parts p = {.type = r->doc->type, .title = r->doc->title};
+    rag_str *headings;
     uint32_t section = 0;
     bool have = false;
     rag_str crumb = RAG_STR_LIT("");
@@ -166,8 +167,8 @@ static rag_status set_words(rag_ready *r, rag_store_chunk_in *in, size_t n,
         if (!have || in[i].section != section) {
             section = in[i].section;
             have = true;
-            TRY(path_of((rag_str **)&p.headings, &p.n_headings, r, section,
-                        err));
+            TRY(path_of(&headings, &p.n_headings, r, section, err));
+            p.headings = headings;
             rag_buf_clear(&b);
             rag_chunk_breadcrumb(&b, &p);
             TRY(rag_buf_status(&b, err));

@@ -400,6 +400,11 @@ RAG_NODISCARD rag_status rag_store_cosines(float *out, rag_store *s,
                                            const float *query, size_t dims,
                                            rag_error *err);
 
+/* Up to cap live, embedded chunks spread evenly over the store, the same ones
+ * every time until the content changes: what a cosine is compared with. */
+RAG_NODISCARD rag_status rag_store_sample(int64_t *ids, size_t *n, size_t cap,
+                                          rag_store *s, rag_error *err);
+
 /* ---- state -------------------------------------------------------------- */
 
 typedef struct rag_store_stats {

@@ -1,0 +1,259 @@
+#include "flow/query.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/utf8.h"
+
+/* a question is a line; a pasted document is cut by its terms anyway */
+#define MAX_QUERY_BYTES ((size_t)1 << 20)
+#define MAX_PASSAGE_BYTES ((size_t)64 << 20)
+
+void rag_query_free(rag_query *q)
+{
+    if (q == NULL)
+        return;
+    rag_buf_dispose(&q->text);
+    rag_words_free(q->words);
+    rag_arena_dispose(&q->arena);
+    rag_free(q);
+}
+
+/* Folded, runs of white space as one blank, none at the ends. */
+static void squeeze(rag_buf *out, rag_str s)
+{
+    rag_buf folded;
+    bool gap = false;
+    rag_str rest;
+
+    rag_buf_init(&folded, MAX_PASSAGE_BYTES);
+    rag_utf8_fold(&folded, s);
+    rest = rag_buf_str(&folded);
+    while (rest.len != 0) {
+        uint32_t cp;
+        size_t n = rag_utf8_decode(&cp, NULL, rest);
+
+        if (rag_utf8_is_space(cp)) {
+            gap = true;
+        } else {
+            if (gap && out->len != 0)
+                rag_buf_addc(out, ' ');
+            gap = false;
+            rag_buf_add(out, rest.ptr, n);
+        }
+        rest = rag_str_cut(rest, n, rest.len);
+    }
+    rag_buf_dispose(&folded);
+}
+
+typedef struct gather {
+    rag_query *q;
+    rag_term_role role;
+    bool stops; /* stop words count, too */
+} gather;
+
+static rag_status add_term(void *ctx, const rag_word *w, rag_error *err)
+{
+    gather *g = ctx;
+    rag_query *q = g->q;
+
+    (void)err;
+    if (g->role == RAG_TERM_NOT) {
+        if (q->n_excluded < RAG_QUERY_MAX_TERMS)
+            q->excluded[q->n_excluded++] = w->key;
+    } else if (g->role == RAG_TERM_SHOULD && !g->stops &&
+               rag_words_is_stop(w->form)) {
+        return RAG_OK;
+    }
+    for (size_t i = 0; i < q->n_terms; i++)
+        if (q->terms[i].word == w->key) {
+            if (g->role != RAG_TERM_SHOULD)
+                q->terms[i].role = g->role;
+            return RAG_OK;
+        }
+    if (q->n_terms == sizeof q->terms / sizeof *q->terms ||
+        (g->role == RAG_TERM_SHOULD && q->n_words >= RAG_QUERY_MAX_TERMS))
+        return RAG_OK;
+    q->terms[q->n_terms++] = (rag_store_term){w->key, g->role, 1.0f};
+    if (g->role != RAG_TERM_NOT)
+        q->n_words++;
+    return RAG_OK;
+}
+
+static rag_status add_words(rag_query *q, rag_str text, rag_term_role role,
+                            bool stops, rag_error *err)
+{
+    gather g = {q, role, stops};
+
+    return rag_words_each(q->words, text, add_term, &g, err);
+}
+
+static rag_status add_phrase(rag_query *q, rag_str phrase, rag_error *err)
+{
+    rag_str *grown =
+        rag_arena_array(&q->arena, q->n_phrases + 1, sizeof *grown);
+    rag_status st;
+    rag_buf b;
+
+    rag_buf_init(&b, MAX_QUERY_BYTES * 4);
+    squeeze(&b, phrase);
+    TRY(rag_buf_status(&b, err));
+    if (b.len == 0)
+        goto out;
+    if (grown == NULL ||
+        !rag_arena_str(&q->arena, &grown[q->n_phrases], rag_buf_str(&b))) {
+        st = rag_fail_nomem(err);
+        goto out;
+    }
+    if (q->n_phrases != 0)
+        memcpy(grown, q->phrases, q->n_phrases * sizeof *grown);
+    q->phrases = grown;
+    q->n_phrases++;
+    st = add_words(q, phrase, RAG_TERM_MUST, true, err);
+out:
+    rag_buf_dispose(&b);
+    return st;
+}
+
+static bool blank(rag_str s, size_t at)
+{
+    return at >= s.len || s.ptr[at] == ' ' || s.ptr[at] == '\t' ||
+           s.ptr[at] == '\n';
+}
+
+/* Is there an excluded word at s[at] (a '-' behind a blank, with a word of at
+ * least two characters behind it)? *end: behind it. "--flag" and "-v" are
+ * ordinary text. */
+static bool excluded_at(size_t *end, rag_str s, size_t at)
+{
+    size_t n = at + 1;
+    uint32_t cp;
+
+    if (s.ptr[at] != '-' || (at != 0 && !blank(s, at - 1)) || blank(s, n) ||
+        s.ptr[n] == '-')
+        return false;
+    (void)rag_utf8_decode(&cp, NULL, rag_str_cut(s, n, s.len));
+    if (!rag_utf8_is_alnum(cp))
+        return false;
+    while (!blank(s, n))
+        n++;
+    *end = n;
+    return rag_utf8_count(rag_str_cut(s, at + 1, n)) >= 2;
+}
+
+static rag_status parse(rag_query *q, rag_str s, rag_error *err)
+{
+    size_t at = 0;
+
+    while (at < s.len) {
+        size_t end;
+
+        if (s.ptr[at] == '"') {
+            size_t len = rag_str_find_char(rag_str_cut(s, at + 1, s.len), '"');
+
+            if (len != SIZE_MAX) {
+                rag_str phrase = rag_str_cut(s, at + 1, at + 1 + len);
+                rag_status st = add_phrase(q, phrase, err);
+
+                if (st != RAG_OK)
+                    return st;
+                rag_buf_adds(&q->text, phrase);
+                at += len + 2;
+                continue;
+            }
+        } else if (excluded_at(&end, s, at)) {
+            rag_status st = add_words(q, rag_str_cut(s, at + 1, end),
+                                      RAG_TERM_NOT, true, err);
+
+            if (st != RAG_OK)
+                return st;
+            at = end;
+            continue;
+        }
+        rag_buf_addc(&q->text, s.ptr[at++]);
+    }
+    return RAG_OK;
+}
+
+rag_status rag_query_new(rag_query **out, rag_str typed, bool syntax,
+                         rag_error *err)
+{
+    rag_query *q = rag_calloc(1, sizeof *q);
+    rag_status st = RAG_OK;
+
+    *out = NULL;
+    if (q == NULL)
+        return rag_fail_nomem(err);
+    rag_arena_init(&q->arena);
+    rag_buf_init(&q->text, MAX_QUERY_BYTES);
+    q->words = rag_words_new();
+    if (q->words == NULL) {
+        st = rag_fail_nomem(err);
+        goto out;
+    }
+    typed = rag_str_trim(typed);
+    if (syntax)
+        TRY(parse(q, typed, err));
+    else
+        rag_buf_adds(&q->text, typed);
+    TRY(rag_buf_status(&q->text, err));
+    TRY(add_words(q, rag_buf_str(&q->text), RAG_TERM_SHOULD, false, err));
+    if (q->n_words == 0) /* nothing but stop words: then they are the topic */
+        TRY(add_words(q, rag_buf_str(&q->text), RAG_TERM_SHOULD, true, err));
+    *out = q;
+    q = NULL;
+out:
+    rag_query_free(q);
+    return st;
+}
+
+static rag_status find_excluded(void *ctx, const rag_word *w, rag_error *err)
+{
+    const rag_query *q = ctx;
+
+    for (size_t i = 0; i < q->n_excluded; i++)
+        if (q->excluded[i] == w->key)
+            return rag_fail(err, RAG_E_CANCELLED, "found");
+    return RAG_OK;
+}
+
+rag_status rag_query_accepts(bool *out, rag_query *q, rag_str heading,
+                             rag_str text, rag_error *err)
+{
+    rag_status st = RAG_OK;
+    rag_buf b;
+
+    *out = true;
+    rag_buf_init(&b, MAX_PASSAGE_BYTES);
+    if (q->n_excluded != 0) {
+        st = rag_words_each(q->words, heading, find_excluded, q, err);
+        if (st == RAG_OK)
+            st = rag_words_each(q->words, text, find_excluded, q, err);
+        if (st == RAG_E_CANCELLED) {
+            rag_error_clear(err);
+            *out = false;
+            st = RAG_OK;
+            goto out;
+        }
+        if (st != RAG_OK)
+            goto out;
+    }
+    if (q->n_phrases == 0)
+        goto out;
+    squeeze(&b, text);
+    rag_buf_addc(&b, '\n'); /* no phrase runs over it */
+    {
+        rag_buf h;
+
+        rag_buf_init(&h, MAX_PASSAGE_BYTES);
+        squeeze(&h, heading);
+        rag_buf_adds(&b, rag_buf_str(&h));
+        rag_buf_dispose(&h);
+    }
+    TRY(rag_buf_status(&b, err));
+    for (size_t i = 0; i < q->n_phrases && *out; i++)
+        *out = rag_str_find(rag_buf_str(&b), q->phrases[i]) != SIZE_MAX;
+out:
+    rag_buf_dispose(&b);
+    return st;
+}

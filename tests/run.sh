@@ -1,0 +1,28 @@
+#!/bin/sh
+# Every test on a fresh machine: sh tests/run.sh [PRESET] (default: dev).
+# Installs what is missing (as root or with sudo), builds, fetches the default
+# model, runs CTest. Fails also when more tests skip than tests/skips allows.
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=cli/setup.sh
+. "$root/cli/setup.sh"
+preset=${1:-dev}
+
+# shellcheck disable=SC2086 # one word a package
+install_packages $RAG_PACKAGES libcmocka-dev
+build "$preset"
+fetch_model
+export RAG_TEST_MODEL="$model"
+
+log=$root/build/$preset/ctest.log
+set +e
+ctest --test-dir "$root/build/$preset" --output-on-failure -j "$(nproc)" 2>&1 | tee "$log"
+set -e
+grep -q '^100% tests passed' "$log" || die "testing" "see the failures above"
+skipped=$(grep -c '\*\*\*Skipped' "$log" || true)
+where=without-shared
+[ -d "$root/../shared/data" ] && where=with-shared
+allowed=$(sed -n "s/^$where //p" "$root/tests/skips")
+if [ "$skipped" -gt "$allowed" ]; then
+    die "testing" "$skipped tests skipped, tests/skips allows $allowed ($where)"
+fi

@@ -498,6 +498,7 @@ static void test_no_server(void **state)
     assert_non_null(strstr(s.error.msg, "Connection refused"));
     assert_non_null(strstr(s.error.msg, "is the server running"));
     rag_http_free(h);
+    rag_buf_dispose(&s.body);
     close(fd);
 }
 

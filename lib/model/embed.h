@@ -75,6 +75,10 @@ RAG_NODISCARD rag_status rag_embed(rag_embedder *e, const rag_str *texts,
                                    rag_embed_done done, void *ctx,
                                    rag_error *err);
 
+/* After a failed rag_embed(): the index of the single text that the server
+ * refuses (leave it out and call again), SIZE_MAX: the failure is another. */
+size_t rag_embed_refused(const rag_embedder *e);
+
 /* One text: out [dims] float32, caller's memory of cap floats. */
 RAG_NODISCARD rag_status rag_embed_one(float *out, size_t cap, rag_embedder *e,
                                        rag_str text, rag_embed_kind kind,

@@ -1,0 +1,103 @@
+/* A stand-in for nn/encoder: vectors from the bytes of the text, so that the
+ * order in which texts come back can be checked without a model file. */
+#include "nn/encoder.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+
+struct rag_encoder {
+    rag_encoder_info info;
+};
+
+rag_status rag_encoder_open(rag_encoder **out, const char *path,
+                            size_t n_threads, rag_error *err)
+{
+    rag_encoder *e;
+
+    (void)n_threads;
+    *out = NULL;
+    if (strcmp(path, "fake") != 0)
+        return rag_fail(err, RAG_E_NOTFOUND, "%s: no such model", path);
+    e = rag_calloc(1, sizeof *e);
+    if (e == NULL)
+        return rag_fail_nomem(err);
+    e->info.dims = 8;
+    memcpy(e->info.name, "fake", 5);
+    memcpy(e->info.sha256_hex, "abc", 4);
+    memcpy(e->info.query_prefix, "query: ", 8);
+    memcpy(e->info.passage_prefix, "passage: ", 10);
+    *out = e;
+    return RAG_OK;
+}
+
+void rag_encoder_close(rag_encoder *e)
+{
+    rag_free(e);
+}
+
+const rag_encoder_info *rag_encoder_about(const rag_encoder *e)
+{
+    return &e->info;
+}
+
+/* [length, first 7 bytes behind the last ':'] */
+rag_status rag_encoder_run(float *out, rag_encoder *e, const rag_str *texts,
+                           size_t n_texts, bool (*cancelled)(void *), void *ctx,
+                           rag_error *err)
+{
+    (void)e;
+    for (size_t i = 0; i < n_texts; i++) {
+        float *v = out + i * 8;
+
+        if (cancelled != NULL && cancelled(ctx))
+            return rag_fail(err, RAG_E_CANCELLED, "interrupted");
+        if (i != 0 && texts[i].len > texts[i - 1].len)
+            return rag_fail(err, RAG_E_INVAL, "not sorted by length");
+        v[0] = (float)texts[i].len;
+        for (size_t k = 1; k < 8; k++)
+            v[k] = k <= texts[i].len ? (float)texts[i].ptr[texts[i].len - k]
+                                     : 0.0f;
+    }
+    return RAG_OK;
+}
+
+rag_status rag_encoder_tokens(int32_t *ids, size_t cap, size_t *n,
+                              rag_encoder *e, rag_str text, rag_error *err)
+{
+    (void)ids;
+    (void)cap;
+    (void)e;
+    (void)text;
+    *n = 0;
+    return rag_fail(err, RAG_E_UNSUPPORTED, "not here");
+}
+
+rag_status rag_encoder_import(const char *out_path, const char *in_path,
+                              const char *name, rag_error *err)
+{
+    (void)out_path;
+    (void)in_path;
+    (void)name;
+    return rag_fail(err, RAG_E_UNSUPPORTED, "not here");
+}
+
+rag_status rag_encoder_verify(const char *path, rag_error *err)
+{
+    return strcmp(path, "fake") == 0
+               ? RAG_OK
+               : rag_fail(err, RAG_E_CORRUPT, "%s: damaged", path);
+}
+
+rag_status rag_encoder_peek(rag_encoder_info *out, const char *path,
+                            rag_error *err)
+{
+    (void)path;
+    memset(out, 0, sizeof *out);
+    return rag_fail(err, RAG_E_UNSUPPORTED, "not here");
+}
+
+const char *rag_encoder_tier(void)
+{
+    return "fake";
+}

@@ -1,0 +1,1 @@
+rag_fake_test(t_embed fake/fakenn.c)

@@ -1,0 +1,428 @@
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "cmd.h"
+
+/* a list of paths on standard input */
+#define MAX_LIST_BYTES ((size_t)256 << 20)
+
+typedef struct flags {
+    opt_list include;
+    opt_list exclude;
+    bool gitignore;
+    bool hidden;
+    bool follow;
+    bool dry_run;
+    size_t jobs;
+    bool no_embed;
+    bool reembed;
+    bool prune;
+    bool strict;
+    bool init;
+    const char *name;
+    const char *type;
+    const char *files_from;
+    bool nul;
+    size_t wait_s;
+} flags;
+
+static flags f;
+
+static const opt options[] = {
+    {OPT_LIST, 0, "include", &f.include, "GLOB", "only files that match"},
+    {OPT_LIST, 0, "exclude", &f.exclude, "GLOB", "leave these out (also: .ragignore)"},
+    {OPT_FLAG, 0, "gitignore", &f.gitignore, NULL, "honour .gitignore files, too"},
+    {OPT_FLAG, 0, "hidden", &f.hidden, NULL, "hidden files, too"},
+    {OPT_FLAG, 0, "follow", &f.follow, NULL, "follow symbolic links"},
+    {OPT_FLAG, 0, "dry-run", &f.dry_run, NULL, "say what would be done, write nothing"},
+    {OPT_SIZE, 'j', "jobs", &f.jobs, "N", "files read at once (default: every CPU)"},
+    {OPT_FLAG, 0, "no-embed", &f.no_embed, NULL, "text and words only; a later run embeds"},
+    {OPT_FLAG, 0, "reembed", &f.reembed, NULL, "change the store to the model of the settings"},
+    {OPT_FLAG, 0, "prune", &f.prune, NULL, "remove also when most of a folder is gone"},
+    {OPT_FLAG, 0, "strict", &f.strict, NULL, "stop at the first file that cannot be stored"},
+    {OPT_FLAG, 0, "init", &f.init, NULL, "make a store in .rag/ of this folder"},
+    {OPT_STR, 0, "name", &f.name, "NAME", "name of the document on stdin (with -)"},
+    {OPT_STR, 0, "type", &f.type, "TYPE", "read as text, markdown, html, pdf, records, csv, tsv"},
+    {OPT_STR, 0, "files-from", &f.files_from, "FILE", "paths from FILE (- for stdin), one a line"},
+    {OPT_FLAG, '0', "null", &f.nul, NULL, "paths of --files-from end in NUL"},
+    {OPT_SIZE, 0, "wait", &f.wait_s, "SECS", "wait for another rag that writes"},
+    OPT_END,
+};
+
+/* What the library tells while it works. */
+typedef struct show {
+    cmd_run *run;
+    rag_jw *files; /* --json: the array being built */
+    rag_buf jsonl;
+    const char *last_reason;
+} show;
+
+static void file_json(rag_jw *w, const rag_ingest_file *file)
+{
+    rag_jw_obj(w, NULL);
+    rag_jw_str(w, "path", file->path);
+    rag_jw_strz(w, "result", rag_ingest_result_name(file->result));
+    if (file->reason.len != 0)
+        rag_jw_str(w, "reason", file->reason);
+    else
+        rag_jw_null(w, "reason");
+    if (file->type.len != 0)
+        rag_jw_str(w, "type", file->type);
+    else
+        rag_jw_null(w, "type");
+    rag_jw_int(w, "pages", (int64_t)file->n_pages);
+    rag_jw_int(w, "empty_pages", (int64_t)file->n_empty_pages);
+    rag_jw_int(w, "chars", (int64_t)file->n_chars);
+    rag_jw_int(w, "chunks", (int64_t)file->n_chunks);
+    rag_jw_array(w, "warnings");
+    for (size_t i = 0; i < file->n_warnings; i++)
+        rag_jw_str(w, NULL, file->warnings[i]);
+    rag_jw_end(w);
+    rag_jw_end(w);
+}
+
+static void on_file(void *ctx, const rag_ingest_file *file)
+{
+    show *s = ctx;
+    term *t = s->run->term;
+
+    if (s->files != NULL) {
+        file_json(s->files, file);
+    } else if (s->run->global->jsonl) {
+        rag_jw *w = rag_jw_new();
+
+        if (w != NULL) {
+            rag_buf_clear(&s->jsonl);
+            file_json(w, file);
+            if (rag_jw_finish(&s->jsonl, w, false, NULL) == RAG_OK) {
+                term_out(t, rag_buf_str(&s->jsonl));
+                term_outz(t, "\n");
+            }
+            rag_jw_free(w);
+        }
+    }
+    if (file->result == RAG_INGEST_FAILED)
+        term_warn(t, "%.*s: %.*s", (int)file->path.len, file->path.ptr,
+                  (int)file->reason.len, file->reason.ptr);
+    else if (file->reason.len != 0)
+        term_verbose(t, "%.*s: %s: %.*s", (int)file->path.len, file->path.ptr,
+                     rag_ingest_result_name(file->result),
+                     (int)file->reason.len, file->reason.ptr);
+    else if (file->result != RAG_INGEST_UNCHANGED)
+        term_verbose(t, "%.*s: %s, %llu chunks", (int)file->path.len,
+                     file->path.ptr, rag_ingest_result_name(file->result),
+                     (unsigned long long)file->n_chunks);
+    for (size_t i = 0; i < file->n_warnings; i++)
+        term_verbose(t, "%.*s: %.*s", (int)file->path.len, file->path.ptr,
+                     (int)file->warnings[i].len, file->warnings[i].ptr);
+}
+
+static void on_progress(void *ctx, const rag_ingest_progress *p)
+{
+    show *s = ctx;
+
+    term_progress(s->run->term, p);
+}
+
+static void on_note(void *ctx, const char *line)
+{
+    show *s = ctx;
+
+    term_warn(s->run->term, "rag: %s", line);
+}
+
+static void report_json(rag_jw *w, const rag_ingest_report *r)
+{
+    rag_jw_int(w, "added", (int64_t)r->n_added);
+    rag_jw_int(w, "updated", (int64_t)r->n_updated);
+    rag_jw_int(w, "unchanged", (int64_t)r->n_unchanged);
+    rag_jw_int(w, "removed", (int64_t)r->n_removed);
+    rag_jw_int(w, "failed", (int64_t)r->n_failed);
+    rag_jw_int(w, "skipped", (int64_t)r->n_skipped);
+    rag_jw_int(w, "kept", (int64_t)r->n_kept);
+    rag_jw_int(w, "chunks", (int64_t)r->n_chunks);
+    rag_jw_int(w, "embedded", (int64_t)r->n_embedded);
+    rag_jw_int(w, "reused", (int64_t)r->n_reused);
+    rag_jw_int(w, "missing_vectors", (int64_t)r->n_missing);
+    if (f.dry_run)
+        rag_jw_int(w, "tokens", (int64_t)r->n_tokens);
+    rag_jw_obj(w, "timing_ms");
+    rag_jw_num(w, "read", r->ms_read, 1);
+    rag_jw_num(w, "embed", r->ms_embed, 1);
+    rag_jw_num(w, "index", r->ms_index, 1);
+    rag_jw_num(w, "total", r->ms_total, 1);
+    rag_jw_end(w);
+}
+
+static void part(rag_buf *b, uint64_t n, const char *what)
+{
+    if (n != 0)
+        rag_buf_addf(b, "%s%llu %s", b->len != 0 ? ", " : "",
+                     (unsigned long long)n, what);
+}
+
+static void report_text(cmd_run *run, const rag_ingest_report *r)
+{
+    rag_buf b;
+
+    rag_buf_init(&b, 4096);
+    part(&b, r->n_added, f.dry_run ? "would be added" : "added");
+    part(&b, r->n_updated, f.dry_run ? "would be updated" : "updated");
+    part(&b, r->n_unchanged, "unchanged");
+    part(&b, r->n_removed, f.dry_run ? "would be removed" : "removed");
+    part(&b, r->n_failed, "failed");
+    part(&b, r->n_skipped, "skipped");
+    part(&b, r->n_kept, "kept");
+    if (b.len == 0)
+        rag_buf_addz(&b, "no files");
+    part(&b, r->n_chunks, "chunks");
+    part(&b, r->n_embedded, "embedded");
+    part(&b, r->n_reused, "vectors reused");
+    if (f.dry_run)
+        part(&b, r->n_tokens, "tokens");
+    term_info(run->term, "%s (%.1f s)%s%s", b.ptr, r->ms_total / 1e3,
+              f.dry_run ? "" : " in ",
+              f.dry_run ? "" : settings_store(run->settings));
+    if (!f.dry_run && r->n_missing != 0 && !r->interrupted)
+        term_info(run->term,
+                  "%llu chunks have no vector: they are found by words; %s",
+                  (unsigned long long)r->n_missing,
+                  f.no_embed ? "'rag ingest' embeds them"
+                             : "'rag model add FILE' adds an embedding model");
+    rag_buf_dispose(&b);
+}
+
+/* Paths, one a line or NUL-terminated. */
+static rag_status read_list(opt_list *out, rag_arena *a, const char *from,
+                            rag_error *err)
+{
+    rag_status st;
+    rag_buf b;
+    rag_str rest;
+
+    rag_buf_init(&b, MAX_LIST_BYTES + ((size_t)1 << 20));
+    if (strcmp(from, "-") == 0)
+        TRY(rag_file_read_fd(&b, STDIN_FILENO, "standard input",
+                             MAX_LIST_BYTES, err));
+    else
+        TRY(rag_file_read(&b, from, MAX_LIST_BYTES, err));
+    rest = rag_buf_str(&b);
+    while (rest.len != 0) {
+        size_t at = rag_str_find_char(rest, f.nul ? '\0' : '\n');
+        rag_str one = rag_str_cut(rest, 0, at);
+
+        rest = at == SIZE_MAX ? rag_str_n(NULL, 0)
+                              : rag_str_cut(rest, at + 1, rest.len);
+        if (one.len == 0)
+            continue;
+        if (!rag_mem_grow(&out->items, &out->cap, out->n + 1,
+                          sizeof *out->items)) {
+            st = rag_fail_nomem(err);
+            goto out;
+        }
+        out->items[out->n] = rag_arena_strndup(a, one.ptr, one.len);
+        if (out->items[out->n++] == NULL) {
+            st = rag_fail_nomem(err);
+            goto out;
+        }
+    }
+out:
+    rag_buf_dispose(&b);
+    return st;
+}
+
+static rag_status make_local_store(cmd_run *run, rag_error *err)
+{
+    rag_status st;
+
+    if (run->global->store != NULL)
+        return rag_fail(err, RAG_E_INVAL,
+                        "--init makes .rag/ here: it goes without --store");
+    TRY(rag_file_mkdirs(".rag", err));
+    settings_free(run->settings);
+    run->settings = NULL;
+    TRY(settings_load(&run->settings, NULL, err));
+    TRY(settings_config(&run->config, run->settings, err));
+    run->config.cancelled = term_interrupted;
+out:
+    return st;
+}
+
+static rag_status open_for(rag **r, bool *fresh, cmd_run *run, rag_error *err)
+{
+    rag_status st;
+
+    *fresh = false;
+    if (f.dry_run) {
+        st = rag_open(r, &run->config, RAG_OPEN_READ, 0, err);
+        if (st == RAG_E_NOTFOUND)
+            st = rag_open(r, &run->config, RAG_OPEN_NONE, 0, err);
+        return st;
+    }
+    st = rag_open(r, &run->config, RAG_OPEN_WRITE, (unsigned)f.wait_s * 1000,
+                  err);
+    if (st == RAG_E_NOTFOUND) {
+        *fresh = true;
+        st = rag_open(r, &run->config, RAG_OPEN_CREATE,
+                      (unsigned)f.wait_s * 1000, err);
+    }
+    return st;
+}
+
+static int code_of(const rag_ingest_report *r)
+{
+    return r->n_failed != 0 || r->roots_missing || r->needs_prune
+               ? EXIT_PARTIAL
+               : EXIT_OK;
+}
+
+static rag_status ingest(int *code, cmd_run *run, const rag_ingest_opts *o,
+                         rag_error *err)
+{
+    show s = {.run = run};
+    rag_ingest_watch w = {on_file, on_progress, on_note, &s};
+    rag_ingest_report rep;
+    rag *r = NULL;
+    bool fresh;
+    rag_status st;
+    rag_status done;
+    rag_buf b;
+
+    memset(&rep, 0, sizeof rep);
+    rag_buf_init(&b, (size_t)1 << 30);
+    rag_buf_init(&s.jsonl, (size_t)1 << 24);
+    TRY(open_for(&r, &fresh, run, err));
+    if (fresh && settings_store_is_shared_default(run->settings))
+        term_info(run->term,
+                  "first write into the shared store %s ('rag ingest --init' "
+                  "makes one for this folder alone)",
+                  settings_store(run->settings));
+    if (run->global->json) {
+        s.files = rag_jw_new();
+        if (s.files == NULL) {
+            st = rag_fail_nomem(err);
+            goto out;
+        }
+        rag_jw_obj(s.files, NULL);
+        rag_jw_strz(s.files, "schema", "rag.ingest/1");
+        rag_jw_array(s.files, "files");
+    }
+    done = rag_ingest(&rep, r, o, &w, err);
+    term_progress_end(run->term);
+    if (done == RAG_OK && s.files != NULL) {
+        rag_jw_end(s.files);
+        report_json(s.files, &rep);
+        rag_jw_end(s.files);
+        TRY(rag_jw_finish(&b, s.files, false, err));
+        term_out(run->term, rag_buf_str(&b));
+        term_outz(run->term, "\n");
+    }
+    if (done == RAG_OK || rep.interrupted ||
+        rep.n_added + rep.n_updated + rep.n_removed != 0)
+        report_text(run, &rep);
+    if (rep.interrupted)
+        term_info(run->term, "interrupted: what was finished is kept, 'rag "
+                             "ingest' goes on");
+    else if (done != RAG_OK && rep.n_missing != 0)
+        term_info(run->term, "text and words are stored and searchable; 'rag "
+                             "ingest' goes on with the vectors");
+    *code = code_of(&rep);
+    st = done;
+out:
+    rag_close(r);
+    rag_jw_free(s.files);
+    rag_buf_dispose(&s.jsonl);
+    rag_buf_dispose(&b);
+    return st;
+}
+
+static int run_ingest(cmd_run *run, rag_error *err)
+{
+    rag_ingest_opts o = {.stdin_fd = -1};
+    opt_list paths = {NULL, 0, 0};
+    int code = EXIT_OK;
+    rag_arena a;
+    rag_status st = RAG_OK;
+
+    rag_arena_init(&a);
+    for (int i = 0; i < run->argc; i++) {
+        if (strcmp(run->argv[i], "-") == 0) {
+            o.stdin_fd = STDIN_FILENO;
+            continue;
+        }
+        if (!rag_mem_grow(&paths.items, &paths.cap, paths.n + 1,
+                          sizeof *paths.items)) {
+            st = rag_fail_nomem(err);
+            goto out;
+        }
+        paths.items[paths.n++] = run->argv[i];
+    }
+    if (f.files_from != NULL)
+        TRY(read_list(&paths, &a, f.files_from, err));
+    if (f.files_from != NULL && paths.n == 0 && o.stdin_fd < 0) {
+        st = rag_fail(err, RAG_E_INVAL, "%s names no file",
+                      strcmp(f.files_from, "-") == 0 ? "standard input"
+                                                     : f.files_from);
+        goto out;
+    }
+    if (f.name != NULL && o.stdin_fd < 0) {
+        st = rag_fail(err, RAG_E_INVAL, "--name goes with '-' (standard input)");
+        goto out;
+    }
+    if (f.init)
+        TRY(make_local_store(run, err));
+    if (f.init && paths.n == 0 && o.stdin_fd < 0) {
+        rag *r;
+
+        TRY(rag_open(&r, &run->config, RAG_OPEN_CREATE, 0, err));
+        rag_close(r);
+        term_info(run->term, "made %s", settings_store(run->settings));
+        goto out;
+    }
+    o.paths = paths.items;
+    o.n_paths = paths.n;
+    o.name = f.name;
+    o.type = f.type;
+    o.include = f.include.items;
+    o.n_include = f.include.n;
+    o.exclude = f.exclude.items;
+    o.n_exclude = f.exclude.n;
+    o.hidden = f.hidden;
+    o.follow = f.follow;
+    o.gitignore = f.gitignore;
+    o.dry_run = f.dry_run;
+    o.no_embed = f.no_embed;
+    o.reembed = f.reembed;
+    o.prune = f.prune;
+    o.strict = f.strict;
+    if (f.jobs != 0)
+        run->config.n_jobs = f.jobs;
+    term_catch_interrupt();
+    st = ingest(&code, run, &o, err);
+out:
+    (void)st; /* told through err */
+    opt_list_free(&paths);
+    opt_list_free(&f.include);
+    opt_list_free(&f.exclude);
+    rag_arena_dispose(&a);
+    return code;
+}
+
+extern const cmd cmd_ingest;
+const cmd cmd_ingest = {
+    "ingest",
+    "PATH...",
+    "make documents searchable; run again: only what changed is done",
+    "  rag ingest ./manuals\n"
+    "  rag ingest                     # every folder ingested before\n"
+    "  git ls-files -z | rag ingest --files-from - -0\n"
+    "  curl -s URL | rag ingest - --name page.html\n",
+    options,
+    run_ingest,
+};

@@ -1,0 +1,24 @@
+#ifndef RAG_CLI_OUT_H
+#define RAG_CLI_OUT_H
+
+/*
+ * out — hits and names as JSON and as text, the same in every command.
+ */
+
+#include "base/json.h"
+#include "cmd.h"
+
+/* One hit as the contract's JSON object. query_no < 0: none. */
+void out_hit_json(rag_jw *w, const char *key, const rag_hit *h,
+                  int64_t query_no);
+/* "manual.pdf, p. 12", "guide.md:120-134", "corpus.jsonl#ID" */
+void out_place(rag_buf *b, const rag_hit *h);
+/* Finishes w onto stdout with a newline. */
+RAG_NODISCARD rag_status out_json(cmd_run *run, rag_jw *w, rag_error *err);
+/* A number that may be NaN: null. */
+void out_num(rag_jw *w, const char *key, double v, int decimals);
+/* Base64 of bytes, for names that are no UTF-8. */
+void out_base64(rag_buf *b, rag_str bytes);
+RAG_NODISCARD rag_status out_unbase64(rag_buf *b, rag_str text, rag_error *err);
+
+#endif /* RAG_CLI_OUT_H */

@@ -8,6 +8,7 @@
 
 /* Asked in this order; the last takes every text. */
 static const rag_reader *const readers[] = {
+    &rag_reader_markdown,
     &rag_reader_text,
 };
 #define N_READERS (sizeof readers / sizeof readers[0])

@@ -7,8 +7,9 @@
  * The *text as read* is valid UTF-8, made once by a reader and never changed
  * afterwards (no NFC, no folding); every position in the project is a byte
  * offset [start, end) into it. For text, Markdown and CSV it is the decoded
- * file, line for line (CRLF, BOM and front matter counted); of a record of a
- * record file it is the record's `text`; for HTML and PDF it is the extract.
+ * file, line for line: line N is line N of the file, CRLF and front matter
+ * stay, a byte order mark stays as U+FEFF at offset 0. Of a record of a
+ * record file it is its `text`; for HTML and PDF it is the extract.
  *
  * Owns:    rag_doc, given to the sink, until rag_doc_free().
  * Errors:  RAG_E_EMPTY (nothing in it: skip), RAG_E_UNSUPPORTED (no reader
@@ -32,13 +33,13 @@ typedef enum rag_doc_type {
 } rag_doc_type;
 
 typedef enum rag_block_kind {
-    RAG_BLOCK_PARA,      /* running text */
-    RAG_BLOCK_HEADING,   /* level 1..6; the span of the whole heading line(s) */
-    RAG_BLOCK_ITEM,      /* a list item (without its nested items) */
-    RAG_BLOCK_CODE,      /* a fence or listing, whole; cut at lines only */
-    RAG_BLOCK_TABLE_HEAD,/* the header row of a table (Markdown: with ---) */
-    RAG_BLOCK_TABLE_ROW, /* one row, one line; `head` says which header */
-    RAG_BLOCK_META       /* front matter: kept, not part of any section */
+    RAG_BLOCK_PARA,    /* running text */
+    RAG_BLOCK_HEADING, /* level 1..6; the span of the whole heading line(s) */
+    RAG_BLOCK_ITEM,    /* a list item (without its nested items) */
+    RAG_BLOCK_CODE,    /* a fence or listing, whole; cut at lines only */
+    RAG_BLOCK_TABLE_HEAD, /* the header row of a table (Markdown: with ---) */
+    RAG_BLOCK_TABLE_ROW,  /* one row, one line; `head` says which header */
+    RAG_BLOCK_META        /* front matter: kept, not part of any section */
 } rag_block_kind;
 
 /* Ascending, not overlapping; what lies between blocks is white space or
@@ -48,7 +49,8 @@ typedef struct rag_block {
     size_t end;
     rag_block_kind kind;
     uint32_t level; /* heading level or list depth */
-    uint32_t head;  /* table rows: index of their TABLE_HEAD block, else UINT32_MAX */
+    uint32_t
+        head; /* table rows: index of their TABLE_HEAD block, else UINT32_MAX */
 } rag_block;
 
 typedef struct rag_doc {
@@ -56,16 +58,16 @@ typedef struct rag_doc {
     char *text;      /* [text_len], NUL behind it; rag_malloc'd */
     size_t text_len; /* bytes */
     rag_doc_type type;
-    rag_str title;      /* from the content; empty when it has none */
-    rag_str record_id;  /* record files: the id; else empty */
+    rag_str title;        /* from the content; empty when it has none */
+    rag_str record_id;    /* record files: the id; else empty */
     uint64_t record_line; /* record files: its line in the file, from 1 */
-    bool has_lines;     /* people are shown lines of the file */
-    rag_block *blocks;  /* [n_blocks]; none: plain text, lines speak */
+    bool has_lines;       /* people are shown lines of the file */
+    rag_block *blocks;    /* [n_blocks]; none: plain text, lines speak */
     size_t n_blocks;
     rag_str *heading_texts; /* [n_blocks] for HEADING blocks the words without
                              * markup, else empty; NULL when no headings */
-    size_t *page_starts; /* [n_pages] offset where page i+1 begins */
-    size_t n_pages;      /* 0: the format has none */
+    size_t *page_starts;    /* [n_pages] offset where page i+1 begins */
+    size_t n_pages;         /* 0: the format has none */
     size_t n_empty_pages;
     const char **warnings; /* [n_warnings] one line each */
     size_t n_warnings;
@@ -85,9 +87,19 @@ typedef struct rag_doc_opts {
  * what rag_doc_read() returns. */
 typedef rag_status (*rag_doc_sink)(void *ctx, rag_doc *doc, rag_error *err);
 
-/* Reads the regular file open at fd (borrowed, position 0). name: its file
- * name, for the suffix and for messages. A record file calls the sink once a
- * record and never holds more than one; everything else calls it once. */
+/* Reads the regular file open at fd (borrowed; only pread(2) is used, so the
+ * position stays). name: its file name, for the suffix; messages do not repeat
+ * it. Everything but a record file calls the sink once.
+ *
+ * A record file calls the sink once a record and never holds more than one. A
+ * broken line does not stop it: all good records are given first, then the
+ * call ends with RAG_E_FORMAT, RAG_E_LIMIT or (records without text)
+ * RAG_E_NOTEXT, counting what was left out and naming the first line: the
+ * caller keeps what it got and reports the file. A record with a title and no
+ * text is read by its title. An id that occurs twice is given twice.
+ *
+ * Limits: text and CSV 512 MiB, Markdown 16 MiB, HTML 8 MiB (and 512 elements
+ * deep), a record 16 MiB a line. */
 RAG_NODISCARD rag_status rag_doc_read(int fd, const char *name,
                                       const rag_doc_opts *opts,
                                       rag_doc_sink sink, void *ctx,

@@ -43,6 +43,11 @@ typedef struct rag_reader {
                        rag_error *err);
 } rag_reader;
 
+extern const rag_reader rag_reader_html;
+extern const rag_reader rag_reader_records;
+extern const rag_reader rag_reader_csv;
+extern const rag_reader rag_reader_tsv;
+extern const rag_reader rag_reader_markdown;
 extern const rag_reader rag_reader_text;
 
 /* Does the file's name end in one of the suffixes? ASCII case folded;

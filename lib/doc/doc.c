@@ -3,11 +3,13 @@
 #include <sys/stat.h>
 
 #include "base/mem.h"
+#include "doc/read_pdf.h"
 #include "doc/reader.h"
 #include "doc/sniff.h"
 
 /* Asked in this order; the last takes every text. */
 static const rag_reader *const readers[] = {
+    &rag_reader_pdf,
     &rag_reader_text,
 };
 #define N_READERS (sizeof readers / sizeof readers[0])

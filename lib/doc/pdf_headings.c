@@ -6,6 +6,9 @@
 
 /* Larger than the text by so much: not a font with taller letters. */
 #define MIN_SIZE 1.18f
+/* A heading "3 Title" that is not much larger is told from an item "3 Do so"
+ * by so much. */
+#define MIN_NUMBERED 1.06f
 /* Two sizes of headings are one when they differ by less. */
 #define SAME_SIZE 0.06f
 #define MAX_LINES 3u
@@ -60,7 +63,8 @@ static float short_size(const rag_pdf_work *w, size_t first, size_t end)
     for (size_t i = first; i < end; i++) {
         const rag_pdf_line *line = &w->l->lines[w->order[i]];
 
-        if (w->next_cell[w->order[i]] != RAG_PDF_NONE)
+        if (w->next_cell[w->order[i]] != RAG_PDF_NONE ||
+            rag_pdf_line_is_vertical(line))
             return 0;
         size = line->height < size ? line->height : size;
         n_bytes += line->end - line->start;
@@ -75,6 +79,15 @@ static bool ends_like_text(rag_str s)
     return cp == '.' || cp == ',' || cp == ';' || cp == '-' || cp == 0x3002;
 }
 
+/* A label in a figure, or the middle of a sentence. */
+static bool begins_lower(rag_str s)
+{
+    uint32_t cp = rag_pdf_first_cp(s);
+
+    return rag_utf8_lower(cp) == cp && cp < 0x250 &&
+           rag_utf8_script(cp) == RAG_SCRIPT_LATIN;
+}
+
 /* Size of the heading that the paragraph is by its type, or 0. */
 static float large_size(const rag_pdf_work *w, size_t first, size_t end)
 {
@@ -82,6 +95,7 @@ static float large_size(const rag_pdf_work *w, size_t first, size_t end)
 
     if (size < MIN_SIZE * w->body_height ||
         ends_like_text(line_text(w, end - 1)) ||
+        begins_lower(line_text(w, first)) ||
         count_letters(line_text(w, first)) < 3)
         return 0;
     return size;
@@ -173,7 +187,8 @@ static bool is_korean_division(rag_str s)
     return false;
 }
 
-static uint32_t numbered_level(rag_str s)
+/* large: its type is larger than the text's, if only by a little. */
+static uint32_t numbered_level(rag_str s, bool large)
 {
     size_t n_number = 0;
     uint32_t parts = number_parts(&n_number, s);
@@ -186,7 +201,7 @@ static uint32_t numbered_level(rag_str s)
         return 0; /* a sentence, or a line of a table of contents */
     if (is_korean_division(s))
         return 1;
-    if (parts < 2 || count_letters(rest) < 3 ||
+    if (parts < (large ? 1u : 2u) || count_letters(rest) < 3 ||
         rag_str_find(rest, RAG_STR_LIT("...")) != SIZE_MAX)
         return 0;
     if (script == RAG_SCRIPT_LATIN
@@ -205,7 +220,7 @@ uint32_t rag_pdf_headings_level(const rag_pdf_headings *h,
     size_t n;
 
     if (size > 0.97f * w->body_height && end - first == 1)
-        level = numbered_level(words);
+        level = numbered_level(words, size > MIN_NUMBERED * w->body_height);
     if (level > 0 || h->n_sizes == 0)
         return level;
     size = large_size(w, first, end);
@@ -232,7 +247,8 @@ static bool looks_like_title(rag_str s)
     for (size_t i = 0; i < sizeof file_ends / sizeof *file_ends; i++)
         if (rag_str_iends(s, file_ends[i]))
             return false;
-    if (rag_str_starts(s, "Microsoft ") || rag_str_ieqz(s, "untitled") ||
+    if (rag_str_starts(s, "Microsoft ") ||
+        rag_str_ieqz(rag_str_cut(s, 0, 8), "untitled") ||
         rag_str_starts(s, "(") || rag_str_starts(s, "/"))
         return false;
     return s.len <= MAX_BYTES && blank && count_letters(s) >= 6;

@@ -43,6 +43,12 @@ rag_str rag_pdf_layout_line(const rag_pdf_layout *l, const rag_pdf_line *line)
     return rag_str_cut(rag_buf_str(&l->text), line->start, line->end);
 }
 
+bool rag_pdf_line_is_vertical(const rag_pdf_line *line)
+{
+    return line->end - line->start > 3 &&
+           line->y1 - line->y0 > 1.5f * (line->x1 - line->x0);
+}
+
 /* ---- numbers and entities */
 
 /* "%f" of the C locale; anything else (nan, inf) is 0. */

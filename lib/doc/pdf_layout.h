@@ -87,6 +87,9 @@ RAG_NODISCARD rag_status rag_pdf_layout_feed(rag_pdf_layout *l, rag_str bytes,
 RAG_NODISCARD rag_status rag_pdf_layout_end(const rag_pdf_layout *l,
                                             rag_error *err);
 
+/* Does the line run up or down the page? */
+bool rag_pdf_line_is_vertical(const rag_pdf_line *line);
+
 /* Text of a line; borrowed until the next feed. */
 rag_str rag_pdf_layout_line(const rag_pdf_layout *l, const rag_pdf_line *line);
 

@@ -124,8 +124,10 @@ static void measure(rag_pdf_block *b, const rag_pdf_layout *l, size_t first,
         b->y1 = k->y1 > b->y1 ? k->y1 : b->y1;
     }
     b->n_lines = (uint32_t)(end - first);
-    for (size_t i = first; i < end; i++)
+    for (size_t i = first; i < end; i++) {
         b->n_full += l->lines[i].x1 >= b->x1 - 2 * l->lines[i].height;
+        b->n_bytes += l->lines[i].end - l->lines[i].start;
+    }
     b->pitch = usual_pitch(l, first, end);
 }
 
@@ -175,30 +177,48 @@ static bool is_row(const rag_pdf_work *w, uint32_t line)
     return w->next_cell[line] != RAG_PDF_NONE;
 }
 
-/* "- item", "3. item", "(a) item": something begins. */
-static bool begins_item(const struct pair *p)
-{
-    rag_str word = rag_str_cut(p->sb, 0, rag_str_find_char(p->sb, ' '));
-    char last;
-
-    if (p->w->prefix[p->ib] != RAG_PDF_NONE)
-        return true;
-    if (word.len == p->sb.len || word.len == 0)
-        return false;
-    if (rag_pdf_is_bullet(p->first))
-        return rag_utf8_count(word) == 1;
-    last = word.ptr[word.len - 1];
-    if (word.len > 5 || (last != '.' && last != ')'))
-        return false;
-    return (p->first >= '0' && p->first <= '9') || p->first == '(' ||
-           word.len == 2;
-}
-
 static bool is_full(const struct pair *p)
 {
     const rag_pdf_block *b = &p->w->blocks[p->a->block];
 
     return p->a->x1 >= b->x1 - 0.15f * (b->x1 - b->x0) - p->a->height;
+}
+
+/* "-", "3.", "12)", "(a)": what an item of a list begins with. */
+static bool is_item_mark(rag_str word)
+{
+    size_t n_inner = word.len;
+    char last;
+
+    if (word.len == 0 || word.len > 4)
+        return false;
+    if (rag_pdf_is_bullet(rag_pdf_first_cp(word)))
+        return rag_utf8_count(word) == 1;
+    last = word.ptr[word.len - 1];
+    if (last != '.' && last != ')')
+        return false;
+    n_inner -= word.ptr[0] == '(' ? 2 : 1;
+    for (size_t i = 0; i < n_inner; i++) {
+        char c = word.ptr[i + (word.ptr[0] == '(' ? 1 : 0)];
+
+        if (!(c >= '0' && c <= '9') && n_inner > 1)
+            return false;
+    }
+    return n_inner >= 1 && n_inner <= 2;
+}
+
+/* Something begins: an item mark, unless the line above runs into it. */
+static bool begins_item(const struct pair *p)
+{
+    rag_str word = rag_str_cut(p->sb, 0, rag_str_find_char(p->sb, ' '));
+    float shift = fabsf(p->a->x0 - p->b->x0);
+
+    if (p->w->prefix[p->ib] != RAG_PDF_NONE)
+        return true;
+    if (word.len == p->sb.len || !is_item_mark(word))
+        return false;
+    return rag_pdf_ends_sentence(p->sa) || !is_full(p) ||
+           shift > p->a->height / 2;
 }
 
 static bool is_cut_word(const struct pair *p)

@@ -32,6 +32,7 @@ typedef struct rag_pdf_block {
     float pitch; /* usual distance from line to line; 0: one line */
     uint32_t n_lines;
     uint32_t n_full; /* lines that reach the right edge */
+    size_t n_bytes;  /* of text */
 } rag_pdf_block;
 
 /* A header or footer that was left out. */

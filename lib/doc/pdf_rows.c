@@ -20,6 +20,10 @@
 #define MAX_WINDOW 200u
 /* A bullet is nearer to its item than this many heights of the line. */
 #define LABEL_GAP 8.0f
+/* A number is nearer to its heading than this. */
+#define NUMBER_GAP 4.0f
+/* Lines of running text are at least this long on the average. */
+#define PROSE_BYTES 28u
 /* Two lines stand at one height when their middles are this near, as a share
  * of the smaller one's height. */
 #define SAME_ROW 0.45f
@@ -127,7 +131,9 @@ static bool is_prose(const rag_pdf_work *w, uint32_t line)
 {
     const rag_pdf_block *b = &w->blocks[w->l->lines[line].block];
 
-    return b->n_lines >= 4 && 2 * b->n_full >= b->n_lines;
+    return (w->flags[line] & RAG_PDF_NUMERIC) == 0 && b->n_lines >= 4 &&
+           2 * b->n_full >= b->n_lines &&
+           b->n_bytes >= PROSE_BYTES * b->n_lines;
 }
 
 struct page {
@@ -172,6 +178,36 @@ static void hang(rag_pdf_work *w, uint32_t a, uint32_t b)
     w->flags[b] |= RAG_PDF_CELL;
 }
 
+/* "3", "3.1": perhaps the number of a heading. */
+static bool is_section_number(rag_str s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!(s.ptr[i] >= '0' && s.ptr[i] <= '9') && s.ptr[i] != '.')
+            return false;
+    return s.len > 0 && s.len <= 8 && s.ptr[0] != '.';
+}
+
+/* A number just before a line that stands alone: a heading's, not one of a
+ * column of line numbers, nor a cell of the line to its left. */
+static bool numbers_heading(const rag_pdf_work *w, uint32_t left,
+                            uint32_t number, uint32_t text)
+{
+    const rag_pdf_line *a = &w->l->lines[number];
+    const rag_pdf_line *b;
+    float gap;
+
+    if (text == RAG_PDF_NONE || (w->flags[text] & RAG_PDF_NUMERIC) != 0)
+        return false;
+    b = &w->l->lines[text];
+    gap = b->x0 - a->x1;
+    if (left != RAG_PDF_NONE && a->x0 - w->l->lines[left].x1 < gap)
+        return false;
+    return is_section_number(rag_pdf_layout_line(w->l, a)) &&
+           w->blocks[a->block].n_lines == 1 &&
+           w->blocks[b->block].n_lines <= 2 &&
+           gap <= NUMBER_GAP * (a->y1 - a->y0);
+}
+
 static void put_before(rag_pdf_work *w, uint32_t label, uint32_t text)
 {
     const rag_pdf_line *a = &w->l->lines[label];
@@ -191,14 +227,18 @@ static void link_page(const struct page *p)
     for (size_t i = 0; i < p->n; i++) {
         uint32_t me = p->places[i].line;
 
-        if ((w->flags[me] & RAG_PDF_LEFT_OUT) != 0)
+        if ((w->flags[me] & RAG_PDF_LEFT_OUT) != 0 ||
+            rag_pdf_line_is_vertical(&w->l->lines[me]))
             continue;
         if ((w->flags[me] & RAG_PDF_LABEL) != 0) {
             put_before(w, me, neighbour(p, i, 1));
         } else if ((w->flags[me] & RAG_PDF_NUMERIC) != 0) {
             uint32_t left = neighbour(p, i, -1);
+            uint32_t right = neighbour(p, i, 1);
 
-            if (left != RAG_PDF_NONE && !is_prose(w, left))
+            if (numbers_heading(w, left, me, right))
+                put_before(w, me, right);
+            else if (left != RAG_PDF_NONE && !is_prose(w, left))
                 hang(w, left, me);
         }
     }

@@ -41,7 +41,6 @@ typedef struct rag_chunks {
     size_t n_chunks;
     rag_section *sections; /* [n_sections] by start */
     size_t n_sections;
-    struct rag_arena arena;
 } rag_chunks;
 
 typedef struct rag_chunk_opts {

@@ -1,0 +1,106 @@
+#ifndef RAG_DOC_CHUNK_PRIV_H
+#define RAG_DOC_CHUNK_PRIV_H
+
+/*
+ * chunk_priv — the three workers behind chunk.c:
+ *   meter   the token estimate, byte by byte
+ *   cutter  candidates for a boundary go in, chunks come out
+ *   scan    a document's text becomes candidates
+ */
+
+#include "doc/chunk.h"
+
+/* ---- meter ---------------------------------------------------------- */
+
+#define RAG_CHUNK_UNITS 64u /* units of the estimate in one token */
+
+/* Adds up over any cut between code points: meter(a) then meter(b) of one
+ * text is meter(ab). Zeroed is new. */
+typedef struct rag_chunk_meter {
+    uint64_t units;
+    uint8_t state;
+    uint8_t last; /* byte seen last */
+} rag_chunk_meter;
+
+/* Counts [from, to); bytes up to text_end may be looked at. */
+void rag_chunk_meter_add(rag_chunk_meter *m, const char *from, const char *to,
+                         const char *text_end);
+
+/* ---- cutter --------------------------------------------------------- */
+
+/* How good a boundary is. Stronger ones are always taken first; the order is
+ * part of the chunker's version. */
+typedef enum rag_chunk_strength {
+    RAG_CUT_GRAPHEME, /* inside a word */
+    RAG_CUT_WORD,
+    RAG_CUT_WRAP,    /* line break inside a sentence, "as follows:" */
+    RAG_CUT_LINE,    /* code line, indented line */
+    RAG_CUT_SENT,    /* sentence end, blank line in code */
+    RAG_CUT_SUBITEM, /* nested list item, unindented line of plain text */
+    RAG_CUT_ITEM,    /* list item, table row */
+    RAG_CUT_BLOCK,   /* paragraph */
+    RAG_CUT_PAGE,    /* paragraph that begins a page */
+    RAG_CUT_HEADING  /* + 0..5: 6th level to 1st */
+} rag_chunk_strength;
+
+typedef struct rag_chunk_cand {
+    size_t pos;       /* the chunk behind would begin here */
+    uint64_t units;   /* estimate of all text before pos */
+    uint64_t key;     /* hash of the text around: orders equal strengths */
+    uint8_t strength; /* rag_chunk_strength */
+    bool carries;     /* the text up to the next candidate may be repeated as
+                       * overlap */
+} rag_chunk_cand;
+
+typedef struct rag_chunk_limits { /* all in units */
+    uint64_t min;                 /* of a chunk's own text (without overlap) */
+    uint64_t max;                 /* of a chunk with its overlap */
+    uint64_t overlap;             /* longest overlap */
+    uint64_t section; /* shortest section that is cut from its neighbours */
+} rag_chunk_limits;
+
+/* Receives chunks in order: [start, end) tiles the region; overlap <= start
+ * is where the repeated text begins. */
+typedef rag_status (*rag_chunk_sink)(void *ctx, size_t overlap, size_t start,
+                                     size_t end, rag_error *err);
+
+typedef struct rag_chunk_cutter {
+    rag_chunk_limits lim;
+    rag_chunk_sink sink;
+    void *sink_ctx;
+    rag_chunk_cand *cands; /* [n_cands] cands[0] is where the segment begins */
+    size_t n_cands, cap_cands;
+    struct rag_chunk_open
+        *open; /* [n_open] possible anchors, strongest first */
+    size_t first_open, n_open, cap_open;
+    uint32_t *order; /* [cap_order] scratch of one segment */
+    size_t cap_order;
+    uint32_t *cuts; /* [n_cuts] indices into cands, ascending */
+    size_t n_cuts, cap_cuts;
+    size_t carried; /* overlap of the segment's first chunk; SIZE_MAX: none */
+    uint64_t carried_units;
+} rag_chunk_cutter;
+
+void rag_chunk_cutter_init(rag_chunk_cutter *c, const rag_chunk_limits *lim,
+                           rag_chunk_sink sink, void *sink_ctx);
+void rag_chunk_cutter_dispose(rag_chunk_cutter *c);
+/* A region is cut on its own: begin, any number of push in ascending order,
+ * end. at->pos is the region's first byte. */
+RAG_NODISCARD rag_status rag_chunk_cutter_begin(rag_chunk_cutter *c,
+                                                const rag_chunk_cand *at,
+                                                rag_error *err);
+RAG_NODISCARD rag_status rag_chunk_cutter_push(rag_chunk_cutter *c,
+                                               const rag_chunk_cand *cand,
+                                               rag_error *err);
+RAG_NODISCARD rag_status rag_chunk_cutter_end(rag_chunk_cutter *c, size_t pos,
+                                              uint64_t units, rag_error *err);
+
+/* ---- scan ----------------------------------------------------------- */
+
+/* Feeds all of doc through a cutter with this sink. */
+RAG_NODISCARD rag_status rag_chunk_scan(const rag_doc *doc,
+                                        const rag_chunk_limits *lim,
+                                        rag_chunk_sink sink, void *ctx,
+                                        rag_error *err);
+
+#endif /* RAG_DOC_CHUNK_PRIV_H */

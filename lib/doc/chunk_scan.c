@@ -1,0 +1,835 @@
+#include "chunk_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "base/sentence.h"
+#include "base/utf8.h"
+
+/*
+ * A document's text becomes candidates for boundaries, each with its strength,
+ * the tokens before it and a key made of the text on both sides.
+ *
+ * Headings are decided first and for the whole document, strongest level
+ * first: a section is cut from its neighbours when both sides are long enough,
+ * so that small sections stay together with their siblings. Then each piece
+ * between two such cuts is a region of its own for the cutter.
+ *
+ * The words of a heading change no boundary: a heading counts HEADING_TOKENS
+ * whatever it says, and keys leave headings out. So a changed heading changes
+ * only the chunks that hold it or stand under it.
+ */
+
+/* a heading's weight, and up to where it is taken for one */
+#define HEADING_TOKENS 10u
+#define HEADING_MAX_TOKENS 64u
+/* text between two candidates longer than this gets candidates inside */
+#define INSIDE_TOKENS 150u
+/* bytes on both sides of a candidate that make its key */
+#define KEY_BYTES 48u
+/* text that no block covers is searched for boundaries from this length on */
+#define GAP_BYTES 400u
+/* inside a run without white space longer than this every character may be a
+ * boundary */
+#define LONG_WORD_BYTES 192u
+/* of the boundaries inside text one in 4 words, one in 8 characters is a
+ * candidate, by its key; at the latest after so many bytes */
+#define INSIDE_MAX_BYTES 160u
+/* names of a table's header that count for every row, see chunk_text.c */
+#define ROW_NAMES_BYTES 512u
+
+typedef struct head {
+    size_t block; /* index of its block */
+    size_t pos;   /* where its line begins */
+    uint64_t units;
+    uint64_t key;  /* of the text around it, without headings */
+    uint64_t name; /* hash of the heading, only for equal keys */
+    uint32_t level;
+    bool weak; /* a heading stands right before it */
+    bool cut;  /* a region begins here */
+} head;
+
+typedef struct scan {
+    const rag_doc *doc;
+    rag_chunk_limits lim;
+    rag_chunk_cutter cutter;
+    rag_chunk_meter meter; /* of all text before `metered` */
+    size_t metered;
+    size_t last; /* position of the last candidate */
+    /* the text behind the last candidate or heading, for candidates inside */
+    size_t inside;
+    rag_chunk_meter inside_meter;
+    bool carries;  /* what is scanned now may be overlap */
+    size_t key_lo; /* keys look at [key_lo, key_hi) only */
+    size_t key_hi;
+    size_t page; /* pages that begin before the current block */
+    head *heads; /* [n_heads] in order */
+    size_t n_heads;
+    uint32_t row_head; /* the table whose names weigh row_units a row */
+    uint64_t row_units;
+    uint64_t first; /* units where the region began */
+} scan;
+
+/* ---- small helpers ---------------------------------------------------- */
+
+static bool is_blank(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static void advance(scan *s, size_t to)
+{
+    if (to > s->metered) {
+        rag_chunk_meter_add(&s->meter, s->doc->text + s->metered,
+                            s->doc->text + to, s->doc->text + s->doc->text_len);
+        s->metered = to;
+    }
+}
+
+/* Moves over a heading: a fixed weight, unless it is no real heading. */
+static void advance_heading(scan *s, size_t start, size_t end)
+{
+    rag_chunk_meter m = {0};
+
+    advance(s, start);
+    rag_chunk_meter_add(&m, s->doc->text + start, s->doc->text + end,
+                        s->doc->text + s->doc->text_len);
+    if (m.units > (uint64_t)HEADING_MAX_TOKENS * RAG_CHUNK_UNITS) {
+        advance(s, end);
+        return;
+    }
+    s->meter.units += (uint64_t)HEADING_TOKENS * RAG_CHUNK_UNITS;
+    s->meter.state = 0;
+    s->meter.last = '\n';
+    s->metered = end;
+    s->inside = end;
+    s->inside_meter = s->meter;
+}
+
+/* Start of the line that a block begins in, but not before `from`: a list's
+ * or quote's mark belongs to it. */
+static size_t line_start(const rag_doc *doc, size_t from, size_t at)
+{
+    const char *nl;
+
+    if (at <= from)
+        return at;
+    nl = memrchr(doc->text + from, '\n', at - from);
+    return nl != NULL ? (size_t)(nl + 1 - doc->text) : at;
+}
+
+static uint64_t key_of(const scan *s, size_t before, size_t after)
+{
+    size_t lo = before > s->key_lo + KEY_BYTES ? before - KEY_BYTES : s->key_lo;
+    size_t hi = after + KEY_BYTES < s->key_hi ? after + KEY_BYTES : s->key_hi;
+    uint64_t a =
+        lo < before ? rag_hash_fast(s->doc->text + lo, before - lo) : 0;
+    uint64_t b =
+        after < hi ? rag_hash_fast(s->doc->text + after, hi - after) : 1;
+
+    return a ^ (b << 23 | b >> 41);
+}
+
+static bool is_boundary(const scan *s, size_t at)
+{
+    rag_str text = {s->doc->text, s->doc->text_len};
+
+    if (at >= text.len || ((unsigned char)text.ptr[at] & 0xC0) == 0x80)
+        return false;
+    /* nothing joins printable ASCII to what stands before but a prepended
+     * mark, and that is not white space */
+    if (at != 0 && (unsigned char)text.ptr[at] < 0x80 &&
+        (unsigned char)text.ptr[at - 1] < 0x80)
+        return text.ptr[at] != '\n';
+    return rag_utf8_is_grapheme_break(text, at);
+}
+
+/* ---- candidates -------------------------------------------------------- */
+
+static rag_status push_at(scan *s, size_t pos, unsigned strength,
+                          const rag_chunk_meter *m, rag_error *err)
+{
+    rag_chunk_cand cand = {0};
+
+    cand.pos = pos;
+    cand.units = m->units;
+    cand.key = key_of(s, pos, pos);
+    cand.strength = (uint8_t)strength;
+    cand.carries = s->carries;
+    return rag_chunk_cutter_push(&s->cutter, &cand, err);
+}
+
+/* Is there a boundary inside the text at `at`? A word's begin, inside a very
+ * long word (begun at *word) a place behind punctuation or any character. */
+static bool inside_strength(unsigned *strength, const scan *s, size_t *word,
+                            size_t at)
+{
+    char before = s->doc->text[at - 1];
+
+    if (is_blank(before)) {
+        *word = at;
+        *strength = RAG_CUT_WORD;
+        return !is_blank(s->doc->text[at]);
+    }
+    if (at - *word < LONG_WORD_BYTES)
+        return false;
+    *strength = RAG_CUT_GRAPHEME;
+    if (before != '\0' && strchr(",;)}]>&|/", before) != NULL)
+        *strength = RAG_CUT_WORD;
+    return true;
+}
+
+/* Candidates inside [s->inside, end), where no better ones are. Which of the
+ * many are taken depends on the text around each. */
+static rag_status push_inside(scan *s, size_t end, rag_error *err)
+{
+    rag_chunk_meter m = s->inside_meter;
+    size_t metered = s->inside;
+    size_t last = s->inside;
+    size_t word = s->inside;
+    rag_status st = RAG_OK;
+
+    for (size_t at = s->inside + 1; st == RAG_OK && at < end; at++) {
+        unsigned strength = RAG_CUT_GRAPHEME;
+        unsigned mask;
+        size_t lo = at - s->inside > 12 ? at - 12 : s->inside;
+
+        if (!inside_strength(&strength, s, &word, at))
+            continue;
+        mask = strength == RAG_CUT_WORD ? 3 : 7;
+        if (at - last < INSIDE_MAX_BYTES &&
+            (rag_hash_fast(s->doc->text + lo, at - lo) & mask) != 0)
+            continue;
+        if (!is_boundary(s, at))
+            continue;
+        rag_chunk_meter_add(&m, s->doc->text + metered, s->doc->text + at,
+                            s->doc->text + s->doc->text_len);
+        metered = last = at;
+        st = push_at(s, at, strength, &m, err);
+    }
+    return st;
+}
+
+/* Brings the scan to pos: candidates inside the text since the last one. */
+static rag_status reach(scan *s, size_t pos, rag_error *err)
+{
+    advance(s, pos);
+    if (s->meter.units - s->inside_meter.units >
+        (uint64_t)INSIDE_TOKENS * RAG_CHUNK_UNITS)
+        return push_inside(s, pos, err);
+    return RAG_OK;
+}
+
+static void passed(scan *s, size_t pos)
+{
+    s->last = pos;
+    s->inside = pos;
+    s->inside_meter = s->meter;
+}
+
+/* A candidate at pos. `carries`: the text behind it may be overlap. */
+static rag_status push(scan *s, size_t pos, unsigned strength, bool carries,
+                       rag_error *err)
+{
+    rag_status st;
+
+    if (pos <= s->last)
+        return RAG_OK;
+    TRY(reach(s, pos, err));
+    s->carries = carries;
+    TRY(push_at(s, pos, strength, &s->meter, err));
+    passed(s, pos);
+out:
+    return st;
+}
+
+/* ---- running text ------------------------------------------------------- */
+
+/* Kinds of a line's first byte; a log's lines begin alike. */
+static unsigned opening(char c)
+{
+    if (is_blank(c))
+        return 1;
+    if (c >= '0' && c <= '9')
+        return 2;
+    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+        (unsigned char)c >= 0x80)
+        return 3;
+    return 4;
+}
+
+/* Strength of the line break before `next` in plain text; the line before it
+ * begins at `line`. ended: it closes a sentence. */
+static unsigned line_strength(const scan *s, size_t line, size_t next,
+                              bool ended)
+{
+    unsigned kind = opening(s->doc->text[next]);
+
+    if (kind == 1)
+        return ended ? RAG_CUT_SENT : RAG_CUT_LINE;
+    if (ended)
+        return RAG_CUT_SUBITEM;
+    if (kind != 3 && opening(s->doc->text[line]) == kind)
+        return RAG_CUT_SUBITEM;
+    return RAG_CUT_WRAP;
+}
+
+/* Does the line around `at` look like code, whose inner full stops are no
+ * sentence ends? */
+static bool is_code_line(const scan *s, size_t from, size_t to, size_t at)
+{
+    const char *text = s->doc->text;
+    size_t lo = at - from > 200 ? at - 200 : from;
+    size_t hi = to - at > 200 ? at + 200 : to;
+    const char *nl = memrchr(text + lo, '\n', at - lo);
+    const char *first = nl != NULL ? nl + 1 : text + lo;
+    const char *last = memchr(text + at, '\n', hi - at);
+
+    if (last == NULL)
+        last = text + hi;
+    while (first < last && is_blank(*first))
+        first++;
+    while (last > first && is_blank(last[-1]))
+        last--;
+    if (first == last)
+        return false;
+    return strchr("#/{}<@", *first) != NULL ||
+           strchr(";{}(\\=", last[-1]) != NULL ||
+           (last - first > 1 && first[0] == '*' && first[1] == ' ');
+}
+
+/* Line breaks inside the sentence [at, end). */
+static rag_status push_wraps(scan *s, size_t at, size_t end, bool plain,
+                             rag_error *err)
+{
+    const char *text = s->doc->text;
+    size_t line = at;
+    rag_status st = RAG_OK;
+
+    while (st == RAG_OK && at < end) {
+        const char *nl = memchr(text + at, '\n', end - at);
+        size_t next;
+
+        if (nl == NULL)
+            break;
+        next = (size_t)(nl - text) + 1;
+        if (next >= end)
+            break;
+        st = push(s, next,
+                  plain ? line_strength(s, line, next, false) : RAG_CUT_WRAP,
+                  true, err);
+        at = line = next;
+    }
+    return st;
+}
+
+/* Strength of the boundary between a sentence and the next one at `next`;
+ * *pos: where to cut, behind the line breaks. */
+static unsigned sentence_strength(const scan *s, size_t *pos, size_t from,
+                                  size_t to, size_t sentence, size_t end,
+                                  size_t next, bool plain)
+{
+    size_t n_lines = 0;
+
+    *pos = next;
+    for (size_t i = end; i < next; i++)
+        if (s->doc->text[i] == '\n') {
+            n_lines++;
+            *pos = i + 1;
+        }
+    if (n_lines > 1)
+        return plain ? RAG_CUT_BLOCK : RAG_CUT_SUBITEM;
+    if (!plain)
+        return RAG_CUT_SENT;
+    if (n_lines == 1)
+        return line_strength(s, sentence, *pos, true);
+    return is_code_line(s, from, to, end) ? RAG_CUT_WRAP : RAG_CUT_SENT;
+}
+
+/* Sentences and lines of [from, to). plain: text that no reader has divided,
+ * where blank lines and line breaks speak. */
+static rag_status scan_text(scan *s, size_t from, size_t to, bool plain,
+                            rag_error *err)
+{
+    rag_str text = {s->doc->text, to};
+    size_t at = from;
+    rag_status st = RAG_OK;
+
+    while (st == RAG_OK && at < to) {
+        size_t end = rag_sentence_end(text, at);
+        size_t next = end;
+        size_t pos;
+        unsigned strength;
+
+        while (next < to && is_blank(text.ptr[next]))
+            next++;
+        st = push_wraps(s, at, end, plain, err);
+        if (st != RAG_OK || next >= to)
+            break;
+        strength = sentence_strength(s, &pos, from, to, at, end, next, plain);
+        if (is_boundary(s, pos))
+            st = push(s, pos, strength, true, err);
+        at = next > at ? next : at + 1;
+    }
+    return st;
+}
+
+/* Lines of a listing. The fence lines stay with the code. */
+static rag_status scan_code(scan *s, size_t from, size_t to, rag_error *err)
+{
+    const char *text = s->doc->text;
+    bool fenced = to - from > 3 && (memcmp(text + from, "```", 3) == 0 ||
+                                    memcmp(text + from, "~~~", 3) == 0);
+    bool blank = false;
+    bool first = true;
+    size_t at = from;
+
+    while (at < to) {
+        const char *nl = memchr(text + at, '\n', to - at);
+        size_t next = nl != NULL ? (size_t)(nl - text) + 1 : to;
+        size_t i = next;
+        bool closing;
+
+        while (i < to && (text[i] == ' ' || text[i] == '\t'))
+            i++;
+        if (i >= to)
+            break;
+        closing = fenced && memchr(text + i, '\n', to - i) == NULL &&
+                  (text[i] == '`' || text[i] == '~');
+        if (text[i] == '\n' || text[i] == '\r') {
+            blank = true;
+        } else if (!(first && fenced) && !closing) {
+            rag_status st =
+                push(s, next, blank ? RAG_CUT_SENT : RAG_CUT_LINE, false, err);
+
+            if (st != RAG_OK)
+                return st;
+            blank = false;
+        }
+        first = false;
+        at = next;
+    }
+    return RAG_OK;
+}
+
+/* ---- blocks ---------------------------------------------------------------
+ */
+
+/* Does the text before `end` introduce what follows ("as follows:")? */
+static bool leads_on(const rag_doc *doc, size_t start, size_t end)
+{
+    while (end > start &&
+           (is_blank(doc->text[end - 1]) || doc->text[end - 1] == '*' ||
+            doc->text[end - 1] == '_'))
+        end--;
+    return end > start &&
+           (doc->text[end - 1] == ':' ||
+            (end - start >= 3 && memcmp(doc->text + end - 3, "：", 3) == 0));
+}
+
+/* Strength of the boundary between two neighbouring blocks; false: there is
+ * none. */
+static bool block_strength(unsigned *strength, const rag_doc *doc,
+                           const rag_block *prev, const rag_block *b)
+{
+    bool led =
+        prev->kind == RAG_BLOCK_PARA && leads_on(doc, prev->start, prev->end);
+
+    switch (b->kind) {
+    case RAG_BLOCK_PARA:
+        *strength = RAG_CUT_BLOCK;
+        return true;
+    case RAG_BLOCK_ITEM:
+        *strength = b->level > 1 ? RAG_CUT_SUBITEM : RAG_CUT_ITEM;
+        break;
+    case RAG_BLOCK_TABLE_ROW:
+        *strength = RAG_CUT_ITEM;
+        return prev->kind != RAG_BLOCK_TABLE_HEAD;
+    case RAG_BLOCK_CODE:
+        *strength = RAG_CUT_SUBITEM;
+        break;
+    case RAG_BLOCK_TABLE_HEAD:
+        *strength = RAG_CUT_ITEM;
+        break;
+    case RAG_BLOCK_HEADING:
+    case RAG_BLOCK_META:
+    default:
+        *strength = RAG_CUT_BLOCK;
+        break;
+    }
+    if (led)
+        *strength = RAG_CUT_WRAP;
+    return true;
+}
+
+/* Does a page begin in (s->..., to]? Called with ascending `to`. */
+static bool page_begins(scan *s, size_t to)
+{
+    size_t before = s->page;
+
+    while (s->page < s->doc->n_pages && s->doc->page_starts[s->page] <= to)
+        s->page++;
+    return s->page != before;
+}
+
+static bool is_prose(rag_block_kind kind)
+{
+    return kind == RAG_BLOCK_PARA || kind == RAG_BLOCK_ITEM;
+}
+
+/* What every row of a record table costs more than its text, because the names
+ * of its columns are repeated beside the values. */
+static uint64_t row_units(const rag_doc *doc, uint32_t row_head)
+{
+    rag_chunk_meter m = {0};
+    const rag_block *b;
+    size_t len;
+
+    if ((doc->type != RAG_DOC_CSV && doc->type != RAG_DOC_TSV) ||
+        row_head >= doc->n_blocks)
+        return 0;
+    b = &doc->blocks[row_head];
+    len = b->end - b->start;
+    if (len > ROW_NAMES_BYTES)
+        len = ROW_NAMES_BYTES;
+    rag_chunk_meter_add(&m, doc->text + b->start, doc->text + b->start + len,
+                        doc->text + doc->text_len);
+    return m.units;
+}
+
+static rag_status scan_block(scan *s, const rag_block *b, rag_error *err)
+{
+    if (is_prose(b->kind))
+        return scan_text(s, b->start, b->end, false, err);
+    if (b->kind == RAG_BLOCK_CODE)
+        return scan_code(s, b->start, b->end, err);
+    if (b->kind == RAG_BLOCK_TABLE_ROW && b->head != UINT32_MAX) {
+        if (b->head != s->row_head) {
+            s->row_head = b->head;
+            s->row_units = row_units(s->doc, b->head);
+        }
+        advance(s, b->start);
+        s->meter.units += s->row_units;
+    }
+    return RAG_OK;
+}
+
+/* Text that belongs to no block (markup, link definitions): only when it is
+ * long does it matter where it is cut. */
+static rag_status scan_gap(scan *s, size_t from, size_t to, rag_error *err)
+{
+    return to > from && to - from > GAP_BYTES
+               ? scan_text(s, from, to, true, err)
+               : RAG_OK;
+}
+
+/* Does block b end the region before it and stand in none itself? */
+static bool is_apart(const rag_doc *doc, const rag_block *b)
+{
+    return b->kind == RAG_BLOCK_META ||
+           (b->kind == RAG_BLOCK_TABLE_HEAD &&
+            (doc->type == RAG_DOC_CSV || doc->type == RAG_DOC_TSV));
+}
+
+static rag_status begin_region(scan *s, size_t pos, rag_error *err)
+{
+    rag_chunk_cand at = {0};
+
+    advance(s, pos);
+    at.pos = pos;
+    at.units = s->meter.units;
+    at.strength = RAG_CUT_BLOCK;
+    at.carries = s->carries;
+    s->first = at.units;
+    passed(s, pos);
+    return rag_chunk_cutter_begin(&s->cutter, &at, err);
+}
+
+static rag_status end_region(scan *s, size_t pos, rag_error *err)
+{
+    rag_status st;
+
+    TRY(reach(s, pos, err));
+    TRY(rag_chunk_cutter_end(&s->cutter, pos, s->meter.units, err));
+out:
+    return st;
+}
+
+static rag_status scan_heading(scan *s, const head *h, rag_error *err)
+{
+    const rag_block *b = &s->doc->blocks[h->block];
+    rag_status st;
+
+    TRY(reach(s, h->pos, err));
+    s->carries = false;
+    if (h->cut) {
+        TRY(rag_chunk_cutter_end(&s->cutter, h->pos, s->meter.units, err));
+        TRY(begin_region(s, h->pos, err));
+    } else if (h->pos > s->last && s->meter.units > s->first) {
+        rag_chunk_cand cand = {0};
+
+        cand.pos = h->pos;
+        cand.units = s->meter.units;
+        cand.key = h->key;
+        cand.strength =
+            (uint8_t)(h->weak ? RAG_CUT_WRAP : RAG_CUT_HEADING + 6 - h->level);
+        TRY(rag_chunk_cutter_push(&s->cutter, &cand, err));
+        passed(s, h->pos);
+    }
+    advance_heading(s, b->start, b->end);
+    s->key_lo = b->end;
+out:
+    return st;
+}
+
+/* Blocks [from, to) of one region, which is the text [start, end). */
+static rag_status scan_region(scan *s, size_t from, size_t to, size_t start,
+                              size_t end, rag_error *err)
+{
+    const rag_doc *doc = s->doc;
+    size_t prev_end = start;
+    size_t h = 0;
+    rag_status st = RAG_OK;
+
+    s->key_lo = start;
+    s->carries = from < to && is_prose(doc->blocks[from].kind);
+    while (h < s->n_heads && s->heads[h].block < from)
+        h++;
+    s->key_hi =
+        h < s->n_heads && s->heads[h].block < to ? s->heads[h].pos : end;
+    TRY(begin_region(s, start, err));
+    for (size_t i = from; i < to; i++) {
+        const rag_block *b = &doc->blocks[i];
+        const rag_block *prev = i > from ? b - 1 : NULL;
+        size_t pos = line_start(doc, prev_end, b->start);
+        unsigned strength = RAG_CUT_BLOCK;
+
+        TRY(scan_gap(s, prev_end, pos, err));
+        prev_end = b->end;
+        if (b->kind == RAG_BLOCK_HEADING) {
+            page_begins(s, b->start);
+            TRY(scan_heading(s, &s->heads[h++], err));
+            s->key_hi = h < s->n_heads && s->heads[h].block < to
+                            ? s->heads[h].pos
+                            : end;
+            continue;
+        }
+        if (prev != NULL && prev->kind != RAG_BLOCK_HEADING &&
+            block_strength(&strength, doc, prev, b)) {
+            if (page_begins(s, b->start) && strength >= RAG_CUT_SUBITEM)
+                strength = RAG_CUT_PAGE;
+            if (is_boundary(s, pos))
+                TRY(push(s, pos, strength, is_prose(b->kind), err));
+        }
+        TRY(scan_block(s, b, err));
+    }
+    TRY(scan_gap(s, prev_end, end, err));
+    TRY(end_region(s, end, err));
+out:
+    return st;
+}
+
+/* ---- headings first ---------------------------------------------------------
+ */
+
+/* Keys of the headings of a region, when all their positions are known. */
+static void key_heads(scan *s, head *heads, size_t n, size_t start, size_t end)
+{
+    for (size_t i = n; i-- > 0;) {
+        const rag_block *b = &s->doc->blocks[heads[i].block];
+        size_t after = b->end;
+
+        s->key_lo = i != 0 ? s->doc->blocks[heads[i - 1].block].end : start;
+        s->key_hi = i + 1 < n ? heads[i + 1].pos : end;
+        heads[i].weak = i != 0 && heads[i - 1].block + 1 == heads[i].block;
+        heads[i].name =
+            rag_hash_fast(s->doc->text + b->start, b->end - b->start);
+        /* a heading without text of its own looks on to the next */
+        if (i + 1 < n && heads[i + 1].block == heads[i].block + 1)
+            heads[i].key = heads[i + 1].key ^ key_of(s, heads[i].pos, end);
+        else
+            heads[i].key = key_of(s, heads[i].pos, after);
+    }
+}
+
+static int head_rank(const void *x, const void *y, void *ctx)
+{
+    const head *heads = ctx;
+    const head *a = &heads[*(const uint32_t *)x];
+    const head *b = &heads[*(const uint32_t *)y];
+
+    if (a->level != b->level)
+        return a->level < b->level ? -1 : 1;
+    if (a->key != b->key)
+        return a->key > b->key ? -1 : 1;
+    if (a->name != b->name)
+        return a->name > b->name ? -1 : 1;
+    return a->block < b->block ? -1 : 1;
+}
+
+/* Are both sections that a cut at heads[i] would leave long enough? */
+static bool head_fits(const scan *s, const head *heads, size_t n, size_t i,
+                      uint64_t first, uint64_t last)
+{
+    uint64_t at = heads[i].units;
+    uint64_t left = at - first;
+    uint64_t right = last - at;
+
+    for (size_t k = i; k-- > 0 && at - heads[k].units < s->lim.section;)
+        if (heads[k].cut) {
+            left = at - heads[k].units;
+            break;
+        }
+    for (size_t k = i + 1; k < n && heads[k].units - at < s->lim.section; k++)
+        if (heads[k].cut) {
+            right = heads[k].units - at;
+            break;
+        }
+    return left >= s->lim.section && right >= s->lim.section;
+}
+
+/* Decides which of the headings of one region it is cut at. */
+static rag_status cut_heads(scan *s, head *heads, size_t n, uint64_t first,
+                            uint64_t last, rag_error *err)
+{
+    uint32_t *order = rag_realloc_array(NULL, n, sizeof *order);
+
+    if (order == NULL)
+        return rag_fail_nomem(err);
+    for (size_t i = 0; i < n; i++)
+        order[i] = (uint32_t)i;
+    qsort_r(order, n, sizeof *order, head_rank, heads);
+    for (size_t k = 0; k < n; k++) {
+        head *h = &heads[order[k]];
+
+        if (!h->weak && head_fits(s, heads, n, order[k], first, last))
+            h->cut = true;
+    }
+    rag_free(order);
+    return RAG_OK;
+}
+
+/* Places, weighs and decides the headings among blocks [from, to). */
+static rag_status find_heads(scan *s, size_t from, size_t to, size_t start,
+                             size_t end, rag_error *err)
+{
+    const rag_doc *doc = s->doc;
+    size_t first_head = s->n_heads;
+    uint64_t first;
+    size_t prev_end = start;
+
+    advance(s, start);
+    first = s->meter.units;
+    for (size_t i = from; i < to; i++) {
+        const rag_block *b = &doc->blocks[i];
+
+        if (b->kind == RAG_BLOCK_HEADING) {
+            head *h = &s->heads[s->n_heads++];
+
+            memset(h, 0, sizeof *h);
+            h->block = i;
+            h->pos = line_start(doc, prev_end, b->start);
+            h->level = b->level < 1 ? 1 : b->level > 6 ? 6 : b->level;
+            advance(s, h->pos);
+            h->units = s->meter.units;
+            advance_heading(s, b->start, b->end);
+        }
+        prev_end = b->end;
+    }
+    if (s->n_heads == first_head)
+        return RAG_OK;
+    advance(s, end);
+    key_heads(s, s->heads + first_head, s->n_heads - first_head, start, end);
+    return cut_heads(s, s->heads + first_head, s->n_heads - first_head, first,
+                     s->meter.units, err);
+}
+
+/* ---- the document -----------------------------------------------------------
+ */
+
+typedef rag_status (*region_fn)(scan *s, size_t from, size_t to, size_t start,
+                                size_t end, rag_error *err);
+
+/* Calls fn for every region: the blocks and text between blocks that stand
+ * apart. */
+static rag_status each_region(scan *s, region_fn fn, rag_error *err)
+{
+    const rag_doc *doc = s->doc;
+    size_t from = 0;
+    size_t start = 0;
+    rag_status st = RAG_OK;
+
+    for (size_t i = 0; i <= doc->n_blocks; i++) {
+        bool last = i == doc->n_blocks;
+        size_t end = last ? doc->text_len : doc->blocks[i].start;
+
+        if (!last && !is_apart(doc, &doc->blocks[i]))
+            continue;
+        if (end > start)
+            TRY(fn(s, from, i, start, end, err));
+        if (!last) {
+            from = i + 1;
+            start = doc->blocks[i].end;
+            s->metered = start; /* what stands apart weighs nothing */
+        }
+    }
+out:
+    return st;
+}
+
+static rag_status scan_plain_region(scan *s, size_t start, size_t end,
+                                    rag_error *err)
+{
+    rag_status st;
+
+    s->key_lo = start;
+    s->key_hi = end;
+    s->carries = true;
+    TRY(begin_region(s, start, err));
+    TRY(scan_text(s, start, end, true, err));
+    TRY(end_region(s, end, err));
+out:
+    return st;
+}
+
+static void rewind_scan(scan *s)
+{
+    memset(&s->meter, 0, sizeof s->meter);
+    s->metered = s->last = s->page = 0;
+}
+
+rag_status rag_chunk_scan(const rag_doc *doc, const rag_chunk_limits *lim,
+                          rag_chunk_sink sink, void *ctx, rag_error *err)
+{
+    scan s;
+    size_t n_heads = 0;
+    rag_status st;
+
+    memset(&s, 0, sizeof s);
+    s.doc = doc;
+    s.lim = *lim;
+    s.row_head = UINT32_MAX;
+    rag_chunk_cutter_init(&s.cutter, lim, sink, ctx);
+    if (doc->n_blocks == 0) {
+        TRY(scan_plain_region(&s, 0, doc->text_len, err));
+        goto out;
+    }
+    for (size_t i = 0; i < doc->n_blocks; i++)
+        n_heads += doc->blocks[i].kind == RAG_BLOCK_HEADING;
+    if (n_heads != 0) {
+        s.heads = rag_realloc_array(NULL, n_heads, sizeof *s.heads);
+        if (s.heads == NULL) {
+            st = rag_fail_nomem(err);
+            goto out;
+        }
+        TRY(each_region(&s, find_heads, err));
+        rewind_scan(&s);
+    }
+    TRY(each_region(&s, scan_region, err));
+out:
+    rag_free(s.heads);
+    rag_chunk_cutter_dispose(&s.cutter);
+    return st;
+}

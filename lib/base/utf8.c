@@ -200,6 +200,26 @@ void rag_utf8_fold(rag_buf *out, rag_str s)
             UTF8PROC_CASEFOLD);
 }
 
+size_t rag_utf8_compat(uint32_t *out, size_t cap, uint32_t cp, bool compose)
+{
+    /* the longest form has 18 code points */
+    utf8proc_int32_t form[32];
+    utf8proc_option_t options = UTF8PROC_STABLE | UTF8PROC_COMPAT;
+    utf8proc_ssize_t n;
+
+    if (cp > 0x10FFFF || (cp >= 0xD800 && cp <= 0xDFFF))
+        return 0;
+    n = utf8proc_decompose_char((utf8proc_int32_t)cp, form, 32,
+                                options | UTF8PROC_DECOMPOSE, NULL);
+    if (n > 0 && n <= 32 && compose)
+        n = utf8proc_normalize_utf32(form, n, options | UTF8PROC_COMPOSE);
+    if (n <= 0 || n > 32 || (size_t)n > cap)
+        return 0;
+    for (utf8proc_ssize_t i = 0; i < n; i++)
+        out[i] = (uint32_t)form[i];
+    return (size_t)n;
+}
+
 size_t rag_utf8_grapheme_end(rag_str s, size_t at)
 {
     utf8proc_int32_t state = 0;

@@ -32,6 +32,11 @@ void rag_utf8_nfc(rag_buf *out, rag_str s);
 void rag_utf8_fold(rag_buf *out, rag_str s);
 bool rag_utf8_is_ascii(rag_str s);
 
+/* The NFKD (compose: NFKC) form of one code point: how many code points were
+ * written to out; 0 when it has none (not a scalar value) or needs more than
+ * cap. */
+size_t rag_utf8_compat(uint32_t *out, size_t cap, uint32_t cp, bool compose);
+
 /* End (offset) of the grapheme cluster that starts at offset `at` of s. */
 size_t rag_utf8_grapheme_end(rag_str s, size_t at);
 /* Is offset `at` of s a grapheme boundary? 0 and s.len always are. Looks back

@@ -18,10 +18,10 @@
 typedef struct rag_encoder rag_encoder;
 
 typedef struct rag_encoder_info {
-    char name[64];          /* "e5-small" */
-    char sha256_hex[65];    /* of the model file's payload, from its header */
-    size_t dims;            /* floats a vector */
-    size_t max_tokens;      /* window, special tokens counted */
+    char name[64];       /* "e5-small" */
+    char sha256_hex[65]; /* of the model file's payload, from its header */
+    size_t dims;         /* floats a vector */
+    size_t max_tokens;   /* window, special tokens counted */
     size_t file_bytes;
     char query_prefix[64];
     char passage_prefix[64];

@@ -1,0 +1,237 @@
+/* The kernels for AVX-512 with VNNI. */
+#include "nn/kern_tiers.h"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+#include <math.h>
+#include <string.h>
+
+#define TIER                                                                   \
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,"     \
+                          "avx2,fma")))
+#define W 16u
+
+typedef __m512 vf;
+
+TIER static inline vf vf_set(float x)
+{
+    return _mm512_set1_ps(x);
+}
+TIER static inline vf vf_load(const float *p)
+{
+    return _mm512_loadu_ps(p);
+}
+TIER static inline void vf_store(float *p, vf x)
+{
+    _mm512_storeu_ps(p, x);
+}
+TIER static inline vf vf_add(vf a, vf b)
+{
+    return _mm512_add_ps(a, b);
+}
+TIER static inline vf vf_sub(vf a, vf b)
+{
+    return _mm512_sub_ps(a, b);
+}
+TIER static inline vf vf_mul(vf a, vf b)
+{
+    return _mm512_mul_ps(a, b);
+}
+TIER static inline vf vf_fma(vf a, vf b, vf c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+TIER static inline vf vf_max(vf a, vf b)
+{
+    return _mm512_max_ps(a, b);
+}
+TIER static inline vf vf_min(vf a, vf b)
+{
+    return _mm512_min_ps(a, b);
+}
+TIER static inline vf vf_round(vf x)
+{
+    /* by way of int32: what lies beyond its range, exp makes 0 anyway */
+    return _mm512_cvtepi32_ps(_mm512_cvtps_epi32(x));
+}
+TIER static inline vf vf_abs(vf x)
+{
+    return _mm512_abs_ps(x);
+}
+TIER static inline vf vf_of_int(const int32_t *p)
+{
+    return _mm512_cvtepi32_ps(_mm512_loadu_si512(p));
+}
+TIER static inline __mmask16 first(size_t n)
+{
+    return (__mmask16)((1u << n) - 1u);
+}
+TIER static inline vf vf_load_n(const float *p, size_t n)
+{
+    return _mm512_maskz_loadu_ps(first(n), p);
+}
+TIER static inline void vf_store_n(float *p, vf x, size_t n)
+{
+    _mm512_mask_storeu_ps(p, first(n), x);
+}
+TIER static inline vf vf_keep_n(vf x, size_t n)
+{
+    return _mm512_maskz_mov_ps(first(n), x);
+}
+TIER static inline float vf_reduce_add(vf x)
+{
+    return _mm512_reduce_add_ps(x);
+}
+TIER static inline float vf_reduce_max(vf x)
+{
+    return _mm512_reduce_max_ps(x);
+}
+
+/* p * 2^n; 0 where x is below the range of exp. */
+TIER static inline vf vf_scale2_or_zero(vf p, vf n, vf x)
+{
+    return _mm512_maskz_scalef_ps(
+        _mm512_cmp_ps_mask(x, _mm512_set1_ps(-87.0f), _CMP_GE_OQ), p, n);
+}
+
+/* Rounds n <= 16 floats into int8, returns their sum. */
+TIER static inline int32_t vf_store_i8(int8_t *q, vf x, size_t n)
+{
+    __m512i i = _mm512_cvtps_epi32(x);
+
+    _mm_mask_storeu_epi8(q, first(n), _mm512_cvtsepi32_epi8(i));
+    return _mm512_reduce_add_epi32(i);
+}
+
+#include "nn/kern_body.h"
+
+/* c += u * a for 16 outputs: u holds 4 unsigned bytes an output, a is 4 signed
+ * bytes in memory for all of them. As an instruction of its own, because
+ * compilers otherwise make a register of the broadcast and then run out. */
+#define DOT(c, u, base, index, scale)                                          \
+    __asm__("vpdpbusd (%2,%3," #scale ")%{1to16%}, %1, %0"                     \
+            : "+v"(c)                                                          \
+            : "v"(u), "r"(base), "r"(index))
+#define DOT0(c, u, base)                                                       \
+    __asm__("vpdpbusd (%2)%{1to16%}, %1, %0" : "+v"(c) : "v"(u), "r"(base))
+
+#define ROW0(i, p)                                                             \
+    DOT0(c##i##a, u0, p);                                                      \
+    DOT0(c##i##b, u1, p)
+#define ROW(i, p, s, x)                                                        \
+    DOT(c##i##a, u0, p, s, x);                                                 \
+    DOT(c##i##b, u1, p, s, x)
+#define ZERO(i)                                                                \
+    __m512i c##i##a = _mm512_setzero_si512();                                  \
+    __m512i c##i##b = c##i##a
+/* The weights were made unsigned by adding 128: take 128 * sum(a) off again. */
+#define PUT(i)                                                                 \
+    do {                                                                       \
+        __m512i fix = _mm512_set1_epi32(128 * a_sum[i]);                       \
+                                                                               \
+        _mm512_storeu_si512(acc + (i)*32, _mm512_sub_epi32(c##i##a, fix));     \
+        _mm512_storeu_si512(acc + (i)*32 + 16,                                 \
+                            _mm512_sub_epi32(c##i##b, fix));                   \
+    } while (0)
+
+#define REP1(F) F(0);
+#define REP2(F) REP1(F) F(1);
+#define REP3(F) REP2(F) F(2);
+#define REP4(F) REP3(F) F(3);
+#define REP5(F) REP4(F) F(4);
+#define REP6(F) REP5(F) F(5);
+#define REP7(F) REP6(F) F(6);
+#define REP8(F) REP7(F) F(7);
+#define REP9(F) REP8(F) F(8);
+#define REP10(F) REP9(F) F(9);
+#define REP11(F) REP10(F) F(10);
+#define REP12(F) REP11(F) F(11);
+
+#define ROWS1 ROW0(0, p0);
+#define ROWS2 ROWS1 ROW(1, p0, s1, 1);
+#define ROWS3 ROWS2 ROW(2, p0, s1, 2);
+#define ROWS4 ROWS3 ROW(3, p0, s3, 1);
+#define ROWS5 ROWS4 ROW0(4, p4);
+#define ROWS6 ROWS5 ROW(5, p4, s1, 1);
+#define ROWS7 ROWS6 ROW(6, p4, s1, 2);
+#define ROWS8 ROWS7 ROW(7, p4, s3, 1);
+#define ROWS9 ROWS8 ROW0(8, p8);
+#define ROWS10 ROWS9 ROW(9, p8, s1, 1);
+#define ROWS11 ROWS10 ROW(10, p8, s1, 2);
+#define ROWS12 ROWS11 ROW(11, p8, s3, 1);
+
+/* M tokens by 32 outputs. */
+#define DEFINE_GEMM(M)                                                         \
+    TIER static void gemm_##M(int32_t *acc, const int8_t *a, size_t s1,        \
+                              const int32_t *a_sum, const int8_t *w,           \
+                              size_t n_quads)                                  \
+    {                                                                          \
+        const __m512i flip = _mm512_set1_epi8(-128);                           \
+        const int8_t *p0 = a;                                                  \
+        const int8_t *p4 = a + 4 * s1;                                         \
+        const int8_t *p8 = a + 8 * s1;                                         \
+        size_t s3 = 3 * s1;                                                    \
+                                                                               \
+        (void)p4;                                                              \
+        (void)p8;                                                              \
+        (void)s3;                                                              \
+        REP##M(ZERO) for (size_t k = 0; k < n_quads; k++)                      \
+        {                                                                      \
+            __m512i u0 = _mm512_xor_si512(_mm512_load_si512(w), flip);         \
+            __m512i u1 = _mm512_xor_si512(_mm512_load_si512(w + 64), flip);    \
+                                                                               \
+            ROWS##M w += 128;                                                  \
+            p0 += 4;                                                           \
+            p4 += 4;                                                           \
+            p8 += 4;                                                           \
+        }                                                                      \
+        REP##M(PUT)                                                            \
+    }
+
+DEFINE_GEMM(1)
+DEFINE_GEMM(2)
+DEFINE_GEMM(3)
+DEFINE_GEMM(4)
+DEFINE_GEMM(5)
+DEFINE_GEMM(6)
+DEFINE_GEMM(7)
+DEFINE_GEMM(8)
+DEFINE_GEMM(9)
+DEFINE_GEMM(10)
+DEFINE_GEMM(11)
+DEFINE_GEMM(12)
+
+#define MOST_ROWS 12u
+
+typedef void (*gemm_fn)(int32_t *acc, const int8_t *a, size_t s1,
+                        const int32_t *a_sum, const int8_t *w, size_t n_quads);
+
+static const gemm_fn gemm_of[MOST_ROWS + 1] = {
+    NULL,   gemm_1, gemm_2, gemm_3,  gemm_4,  gemm_5, gemm_6,
+    gemm_7, gemm_8, gemm_9, gemm_10, gemm_11, gemm_12};
+
+TIER static void gemm(int32_t *acc, const int8_t *a, size_t a_stride,
+                      const int32_t *a_sum, size_t n_rows, const int8_t *w,
+                      size_t n_quads)
+{
+    size_t parts = (n_rows + MOST_ROWS - 1) / MOST_ROWS;
+
+    /* even parts: 13 tokens as 7 + 6, for a part of one token only waits for
+     * the weights */
+    while (n_rows != 0) {
+        size_t m = (n_rows + parts - 1) / parts;
+
+        gemm_of[m](acc, a, a_stride, a_sum, w, n_quads);
+        acc += m * RAG_KERN_PANEL;
+        a += m * a_stride;
+        a_sum += m;
+        n_rows -= m;
+        parts--;
+    }
+}
+
+const rag_kern rag_kern_avx512 = {gemm,     out_linear, out_gelu, out_add,
+                                  quantise, norm,       attend,   "avx512"};
+
+#endif

@@ -1,0 +1,28 @@
+#ifndef RAG_NN_KERN_TIERS_H
+#define RAG_NN_KERN_TIERS_H
+
+/* Private to nn: the tables that kern.c chooses from, and what they share. */
+
+#include "nn/kern.h"
+
+extern const rag_kern rag_kern_scalar;
+#if defined(__x86_64__)
+extern const rag_kern rag_kern_avx2;
+extern const rag_kern rag_kern_avx512;
+#endif
+
+/* erf(x / sqrt 2) / x as a polynomial in s = 2 x^2 / 5.5^2 - 1, for |x| <= 5.5
+ * (Chebyshev fit, |error of erf| < 6e-7; beyond 5.5 erf is 1 to float's
+ * precision). Lowest power first. */
+#define RAG_KERN_ERF_LIMIT 5.5f
+#define RAG_KERN_ERF_TERMS                                                     \
+    {                                                                          \
+        2.571039389e-01f, -1.283440310e-01f, 9.546661579e-02f,                 \
+            -7.760394242e-02f, 6.429600223e-02f, -5.196028703e-02f,            \
+            3.969265513e-02f, -3.035081768e-02f, 2.371289964e-02f,             \
+            -1.350137131e-02f, 4.032381113e-03f, -4.071413828e-03f,            \
+            5.545668660e-03f, -2.200174580e-03f                                \
+    }
+#define RAG_KERN_ERF_N 14
+
+#endif /* RAG_NN_KERN_TIERS_H */

@@ -1,0 +1,153 @@
+#ifndef RAG_NN_WEIGHTS_H
+#define RAG_NN_WEIGHTS_H
+
+/*
+ * weights — our model file: mapped, checked by bounds, used where it lies.
+ *
+ * A header, a table of sections, the sections (64-byte aligned, in the order of
+ * their kinds, each kind once, the last one ends the file). docs/model-file.md
+ * tells every byte. Opening reads the header alone; nothing is parsed or
+ * copied. The hashes are compared by rag_weights_verify() only, so numbers in
+ * the sections stay untrusted: whoever indexes by one checks it.
+ *
+ * Owns:    the mapping, from rag_weights_open() to rag_weights_close().
+ * Errors:  RAG_E_NOTFOUND, RAG_E_IO, RAG_E_CORRUPT (damaged, cut off, another
+ *          version), RAG_E_NOMEM.
+ * Threads: safe to share after open.
+ */
+
+#include "base/file.h"
+#include "nn/tokens.h"
+
+#define RAG_WEIGHTS_VERSION 1u
+#define RAG_WEIGHTS_ALIGN 64u
+/* header and section table; the sections begin here, on a page of their own */
+#define RAG_WEIGHTS_HEAD_BYTES 4096u
+
+/* Caps on shapes: far above every encoder that is worth running on a CPU, low
+ * enough that no product of them overflows 64 bits. */
+#define RAG_WEIGHTS_MAX_HIDDEN 4096u
+#define RAG_WEIGHTS_MAX_FFN 16384u
+#define RAG_WEIGHTS_MAX_LAYERS 64u
+#define RAG_WEIGHTS_MAX_HEAD_DIMS 128u
+#define RAG_WEIGHTS_MAX_WINDOW 8192u
+#define RAG_WEIGHTS_MAX_PIECES (1u << 20)
+
+typedef enum rag_weights_kind {
+    RAG_WEIGHTS_LAYERS = 1,
+    RAG_WEIGHTS_EMBED,
+    RAG_WEIGHTS_NMT_PAGES,
+    RAG_WEIGHTS_NMT_TEXT,
+    RAG_WEIGHTS_NMT_RULES,
+    RAG_WEIGHTS_TRIE,
+    RAG_WEIGHTS_SCORES,
+    RAG_WEIGHTS_VOCAB
+} rag_weights_kind;
+#define RAG_WEIGHTS_SECTIONS 8u
+
+/* values of the header's fields */
+#define RAG_WEIGHTS_ARCH_BERT 1u      /* post-norm, erf GELU */
+#define RAG_WEIGHTS_TOKENS_UNIGRAM 1u /* SentencePiece, nmt_nfkc */
+#define RAG_WEIGHTS_POOL_MEAN 1u
+#define RAG_WEIGHTS_VOCAB_Q4_0 1u
+#define RAG_WEIGHTS_FLAG_BY_WORD 1u
+
+/* The front of the file; little-endian, no padding. */
+typedef struct rag_weights_head {
+    char magic[8]; /* "RAGMODEL" */
+    uint32_t version;
+    uint32_t head_bytes;
+    uint64_t file_bytes;
+    uint8_t payload_sha256[32]; /* of the file behind head_bytes */
+    uint8_t head_sha256[32];    /* of the first head_bytes, this field zero */
+    uint32_t arch;
+    uint32_t tokens;
+    uint32_t pooling;
+    uint32_t vocab_format;
+    uint32_t flags;
+    uint32_t n_layers;
+    uint32_t hidden;
+    uint32_t n_heads;
+    uint32_t ffn;
+    uint32_t window; /* positions */
+    uint32_t n_pieces;
+    int32_t bos;
+    int32_t eos;
+    int32_t unk;
+    float unk_score;
+    float norm_eps;
+    uint64_t zero;
+    char name[64]; /* texts: UTF-8, NUL-terminated */
+    char query_prefix[64];
+    char passage_prefix[64];
+    char licence[64];
+    char source[256];
+} rag_weights_head;
+
+typedef struct rag_weights_section {
+    uint32_t kind;
+    uint32_t zero;
+    uint64_t offset;
+    uint64_t n_bytes;
+} rag_weights_section;
+
+/* A matrix [n_out x n_in]: int8 in panels of 32 outputs, [n_out / 32][n_in / 4]
+ * [32][4], a scale and a bias an output. Behind each other in the file. */
+typedef struct rag_weights_matrix {
+    const int8_t *w;
+    const float *scale; /* [n_out] */
+    const float *bias;  /* [n_out] */
+} rag_weights_matrix;
+
+typedef struct rag_weights_layer {
+    rag_weights_matrix qkv; /* hidden -> 3 hidden; q holds 1/sqrt(head dims) */
+    rag_weights_matrix mix; /* hidden -> hidden */
+    const float *norm1_w;   /* [hidden] */
+    const float *norm1_b;
+    rag_weights_matrix up;   /* hidden -> ffn */
+    rag_weights_matrix down; /* ffn -> hidden */
+    const float *norm2_w;
+    const float *norm2_b;
+} rag_weights_layer;
+
+typedef struct rag_weights {
+    rag_map map;
+    const rag_weights_head *head;
+    const float *positions; /* [window x hidden], token type 0 added */
+    const float *norm_w;    /* [hidden] */
+    const float *norm_b;
+    const uint8_t *vocab; /* [n_pieces] rows of hidden / 32 Q4_0 blocks */
+    const uint8_t *layers;
+    rag_tokens_model tokens;
+} rag_weights;
+
+RAG_NODISCARD rag_status rag_weights_open(rag_weights *out, const char *path,
+                                          rag_error *err);
+void rag_weights_close(rag_weights *w);
+
+/* Where the parts of layer i lie. */
+rag_weights_layer rag_weights_layer_at(const rag_weights *w, size_t i);
+
+/* x [hidden] = the row of a token (below n_pieces). */
+void rag_weights_row(float *x, const rag_weights *w, uint32_t token);
+
+/* Asks the system to read the layers ahead, all at once. */
+void rag_weights_prefetch(const rag_weights *w);
+
+/* Reads the whole file and compares both hashes. */
+RAG_NODISCARD rag_status rag_weights_verify(const char *path, rag_error *err);
+
+/* ---- shared with the importer ---- */
+
+/* Shapes as in h: RAG_OK, or why they cannot be. code: what to fail with. */
+RAG_NODISCARD rag_status rag_weights_check_shape(const rag_weights_head *h,
+                                                 rag_status code,
+                                                 rag_error *err);
+size_t rag_weights_matrix_bytes(size_t n_out, size_t n_in);
+size_t rag_weights_layer_bytes(const rag_weights_head *h);
+size_t rag_weights_embed_bytes(const rag_weights_head *h);
+size_t rag_weights_vocab_bytes(const rag_weights_head *h);
+/* IEEE half to float. */
+float rag_weights_half(uint16_t bits);
+
+#endif /* RAG_NN_WEIGHTS_H */

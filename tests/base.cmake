@@ -1,1 +1,2 @@
 rag_test(t_base)
+rag_test(t_words)

@@ -446,3 +446,27 @@ void rag_utf8_show(rag_buf *out, rag_str s, bool lines)
         s = rag_str_cut(s, n, s.len);
     }
 }
+
+size_t rag_utf8_search_form(uint32_t out[RAG_UTF8_SEARCH_MAX], uint32_t cp)
+{
+    utf8proc_int32_t made[RAG_UTF8_SEARCH_MAX];
+    int boundclass = 0;
+    size_t n_out = 0;
+    utf8proc_ssize_t n =
+        utf8proc_decompose_char((utf8proc_int32_t)cp, made, RAG_UTF8_SEARCH_MAX,
+                                UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT |
+                                    UTF8PROC_CASEFOLD | UTF8PROC_IGNORE,
+                                &boundclass);
+
+    if (n < 0 || n > RAG_UTF8_SEARCH_MAX)
+        return 0;
+    for (utf8proc_ssize_t i = 0; i < n; i++) {
+        utf8proc_propval_t ccc =
+            utf8proc_get_property(made[i])->combining_class;
+
+        /* 7, 8, 9: nukta, kana voicing and virama make another letter */
+        if (ccc == 0 || (ccc >= 7 && ccc <= 9))
+            out[n_out++] = (uint32_t)made[i];
+    }
+    return n_out;
+}

@@ -66,6 +66,11 @@ bool rag_utf8_is_upper(uint32_t cp);
 /* Cc, Cf, bidi controls, tags, zero-width: nothing a person sees. */
 bool rag_utf8_is_invisible(uint32_t cp);
 uint32_t rag_utf8_lower(uint32_t cp);
+/* What searching compares instead of cp: compatibility forms and case folded,
+ * decomposed, accents and invisible ones left out. Returns how many (0: nothing
+ * to compare). Longest known: 18, U+FDFA. */
+#define RAG_UTF8_SEARCH_MAX 24
+size_t rag_utf8_search_form(uint32_t out[RAG_UTF8_SEARCH_MAX], uint32_t cp);
 /* Terminal columns: 0, 1 or 2. */
 int rag_utf8_width(uint32_t cp);
 

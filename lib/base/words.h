@@ -24,9 +24,9 @@ typedef enum rag_word_kind {
 } rag_word_kind;
 
 typedef struct rag_word {
-    uint64_t key;   /* rag_hash_fast() of the word's form; 0 never occurs */
-    rag_str form;   /* the form itself, borrowed for the callback */
-    size_t start;   /* bytes in the text given: the span it came from */
+    uint64_t key; /* rag_hash_fast() of the word's form; 0 never occurs */
+    rag_str form; /* the form itself, borrowed for the callback */
+    size_t start; /* bytes in the text given: the span it came from */
     size_t end;
     uint32_t position; /* counts positions; parts share one */
     rag_word_kind kind;

@@ -1,0 +1,240 @@
+#include "store/lex_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+/* Chunks gathered at once; the store flushes long before, by bytes. */
+#define MAX_PENDING_CHUNKS (UINT32_C(1) << 22)
+#define FIRST_SLOTS ((size_t)1 << 12)
+
+/* The words of one field of a chunk. */
+struct field {
+    rag_lex *x;
+    uint32_t weight;
+    uint32_t n_words;
+};
+
+void rag_lex_gather_dispose(rag_lex_pending *p)
+{
+    rag_free(p->words);
+    rag_free(p->slots);
+    rag_free(p->log);
+    rag_free(p->ids);
+    rag_free(p->lens);
+    *p = (rag_lex_pending){0};
+}
+
+size_t rag_lex_pending_bytes(const rag_lex *x)
+{
+    const rag_lex_pending *p = &x->pending;
+
+    return p->n_words * (sizeof *p->words + 2 * sizeof *p->slots) +
+           p->n_log * sizeof *p->log +
+           p->n_chunks * (sizeof *p->ids + sizeof *p->lens);
+}
+
+/* Keys are hashes already: their bits pick the slot. */
+static uint32_t *slot_of(const rag_lex_pending *p, uint64_t word)
+{
+    size_t i = (size_t)word & (p->n_slots - 1);
+
+    while (p->slots[i] != 0 && p->words[p->slots[i] - 1].word != word)
+        i = (i + 1) & (p->n_slots - 1);
+    return &p->slots[i];
+}
+
+static bool grow_slots(rag_lex_pending *p)
+{
+    size_t n = p->n_slots != 0 ? p->n_slots * 2 : FIRST_SLOTS;
+    uint32_t *slots = rag_calloc(n, sizeof *slots);
+
+    if (slots == NULL)
+        return false;
+    rag_free(p->slots);
+    p->slots = slots;
+    p->n_slots = n;
+    for (size_t i = 0; i < p->n_words; i++)
+        *slot_of(p, p->words[i].word) = (uint32_t)i + 1;
+    return true;
+}
+
+static bool count(rag_lex_pending *p, uint64_t word, uint32_t weight)
+{
+    rag_lex_pending_word *w;
+    uint32_t *slot;
+
+    if (2 * (p->n_words + 1) > p->n_slots && !grow_slots(p))
+        return false;
+    slot = slot_of(p, word);
+    if (*slot == 0) {
+        if (!rag_mem_grow(&p->words, &p->cap_words, p->n_words + 1,
+                          sizeof *p->words))
+            return false;
+        p->words[p->n_words++] = (rag_lex_pending_word){.word = word};
+        *slot = (uint32_t)p->n_words;
+    }
+    w = &p->words[*slot - 1];
+    if (w->n_postings != 0 && p->log[w->last].ord == p->n_chunks) {
+        rag_lex_entry *e = &p->log[w->last];
+
+        e->tf += e->tf < UINT32_MAX - weight ? weight : 0;
+        return true;
+    }
+    if (p->n_log >= UINT32_MAX ||
+        !rag_mem_grow(&p->log, &p->cap_log, p->n_log + 1, sizeof *p->log))
+        return false;
+    p->log[p->n_log] =
+        (rag_lex_entry){.word = *slot - 1, .ord = p->n_chunks, .tf = weight};
+    w->last = (uint32_t)p->n_log++;
+    w->n_postings++;
+    return true;
+}
+
+static rag_status on_word(void *ctx, const rag_word *word, rag_error *err)
+{
+    struct field *f = ctx;
+
+    /* parts stand where their code stands */
+    f->n_words += word->kind != RAG_WORD_PART && f->n_words < UINT32_MAX;
+    if (!count(&f->x->pending, word->key >> (64 - RAG_LEX_WORD_BITS),
+               f->weight))
+        return rag_fail_nomem(err);
+    return RAG_OK;
+}
+
+rag_status rag_lex_add(rag_lex *x, int64_t chunk_id, rag_str heading,
+                       rag_str body, rag_error *err)
+{
+    rag_lex_pending *p = &x->pending;
+    struct field head = {.x = x, .weight = RAG_LEX_HEADING_WEIGHT};
+    struct field text = {.x = x, .weight = 1};
+    uint64_t len;
+    rag_status st;
+
+    if (chunk_id <= 0 ||
+        (p->n_chunks != 0 && p->ids[p->n_chunks - 1] >= chunk_id))
+        return rag_fail(err, RAG_E_INVAL, "words index: chunk ids must ascend");
+    if (p->n_chunks == MAX_PENDING_CHUNKS)
+        return rag_fail(err, RAG_E_LIMIT,
+                        "words index: too many chunks gathered");
+    if (!rag_mem_grow(&p->ids, &p->cap_ids, p->n_chunks + 1, sizeof *p->ids) ||
+        !rag_mem_grow(&p->lens, &p->cap_lens, p->n_chunks + 1, 1))
+        return rag_fail_nomem(err);
+    TRY(rag_words_each(x->words, heading, on_word, &head, err));
+    TRY(rag_words_each(x->words, body, on_word, &text, err));
+    len = (uint64_t)head.n_words * RAG_LEX_HEADING_WEIGHT + text.n_words;
+    p->ids[p->n_chunks] = chunk_id;
+    p->lens[p->n_chunks] =
+        rag_lex_codec_len_code(len < UINT32_MAX ? (uint32_t)len : UINT32_MAX);
+    p->n_chunks++;
+out:
+    if (st != RAG_OK) /* half a chunk is of no use: roll back */
+        rag_lex_gather_dispose(p);
+    return st;
+}
+
+/* ---- flush --------------------------------------------------------------- */
+
+static int by_word(const void *a, const void *b)
+{
+    const rag_lex_pending_word *x = a;
+    const rag_lex_pending_word *y = b;
+
+    return (x->word > y->word) - (x->word < y->word);
+}
+
+/* Entries of the log by word, ordinals ascending (the log's own order):
+ * sorted[first[w] ...] are those of the w-th word gathered. */
+static void sort_log(uint64_t *sorted, uint32_t *first,
+                     const rag_lex_pending *p)
+{
+    uint32_t at = 0;
+
+    for (size_t i = 0; i < p->n_words; i++) {
+        first[i] = at;
+        at += p->words[i].n_postings;
+    }
+    for (size_t i = 0; i < p->n_log; i++) {
+        const rag_lex_entry *e = &p->log[i];
+
+        sorted[first[e->word]++] =
+            (uint64_t)e->ord << 8 | rag_lex_codec_tf_code(e->tf);
+    }
+}
+
+static rag_status write_words(rag_lex *x, int64_t segment,
+                              const uint64_t *sorted, rag_error *err)
+{
+    rag_lex_pending *p = &x->pending;
+    rag_lex_out o;
+    rag_status st = RAG_OK;
+
+    rag_lex_out_init(&o, x, segment, 0);
+    for (size_t i = 0; i < p->n_words; i++) {
+        const rag_lex_pending_word *w = &p->words[i];
+
+        rag_lex_out_begin(&o, w->word);
+        for (uint32_t k = 0; k < w->n_postings; k++) {
+            uint64_t v = sorted[w->last + k];
+
+            TRY(rag_lex_out_put(&o, (uint32_t)(v >> 8), (uint8_t)v, err));
+        }
+        TRY(rag_lex_out_end(&o, err));
+    }
+    TRY(rag_lex_out_finish(&o, err));
+out:
+    rag_lex_out_dispose(&o);
+    return st;
+}
+
+/* Chunk ids of segments must not overlap: merges rely on it. */
+static rag_status check_order(rag_lex *x, rag_error *err)
+{
+    sqlite3_stmt *stmt;
+    bool row;
+    rag_status st;
+
+    TRY(rag_lex_sql_get(&stmt, x, RAG_LEX_SQL_LAST_CHUNK, err));
+    TRY(rag_lex_sql_step(&row, x, stmt, err));
+    if (row && sqlite3_column_int64(stmt, 0) >= x->pending.ids[0])
+        st = rag_fail(err, RAG_E_INVAL,
+                      "words index: chunk ids must grow from flush to flush");
+    (void)sqlite3_reset(stmt);
+out:
+    return st;
+}
+
+rag_status rag_lex_flush(rag_lex *x, rag_error *err)
+{
+    rag_lex_pending *p = &x->pending;
+    uint64_t *sorted = NULL;
+    uint32_t *first = NULL;
+    int64_t segment;
+    rag_status st = RAG_OK;
+
+    if (p->n_chunks == 0)
+        return RAG_OK;
+    sorted = rag_realloc_array(NULL, p->n_log, sizeof *sorted);
+    first = rag_realloc_array(NULL, p->n_words, sizeof *first);
+    if (sorted == NULL || first == NULL) {
+        st = rag_fail_nomem(err);
+        goto out;
+    }
+    TRY(check_order(x, err));
+    sort_log(sorted, first, p);
+    for (size_t i = 0; i < p->n_words; i++) /* where its postings start */
+        p->words[i].last = first[i] - p->words[i].n_postings;
+    if (p->n_words != 0)
+        qsort(p->words, p->n_words, sizeof *p->words, by_word);
+    TRY(rag_lex_out_segment(&segment, x, RAG_LEX_WHOLE, p->n_chunks, p->ids[0],
+                            p->ids[p->n_chunks - 1], err));
+    TRY(rag_lex_out_chunks(x, segment, 0, p->ids, p->lens, p->n_chunks, err));
+    TRY(write_words(x, segment, sorted, err));
+out:
+    rag_free(sorted);
+    rag_free(first);
+    rag_lex_gather_dispose(p);
+    return st;
+}

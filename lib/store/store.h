@@ -14,9 +14,11 @@
  * predecessor invisible is a flip of bits in one small transaction.
  *
  * Writes are gathered: several small documents share a transaction, which the
- * store commits by itself (time, size) or at rag_store_flush(). After kill -9
- * every version is whole or invisible; what was never published is swept at
- * the next open for writing.
+ * store commits by itself (time, size) or at rag_store_flush(), which a caller
+ * does before it waits for something else (a network call). When a write fails
+ * everything since the last commit is undone. After kill -9 every version is
+ * whole or invisible; what was never published is swept by the next
+ * rag_store_tidy().
  *
  * Owns:    rag_store, from rag_store_open() to rag_store_close().
  * Errors:  RAG_E_BUSY, RAG_E_CORRUPT, RAG_E_NOTFOUND (no store there), RAG_E_IO
@@ -29,6 +31,7 @@
 #include "base/hash.h"
 
 typedef struct rag_store rag_store;
+struct rag_store_chunk;
 
 typedef struct rag_store_opts {
     bool write;       /* takes the writer's lock */
@@ -38,6 +41,11 @@ typedef struct rag_store_opts {
                             * file is ever trusted */
     bool (*cancelled)(void *ctx); /* asked in long loops; may be NULL */
     void *cancel_ctx;
+    /* Appends what the words index saw of a stored chunk when it came in
+     * (chunk_in.heading and .body). Asked when that index must be built again:
+     * other word rules, repair. NULL: it cannot be built again here. */
+    void (*render)(rag_buf *heading, rag_buf *body,
+                   const struct rag_store_chunk *chunk);
 } rag_store_opts;
 
 RAG_NODISCARD rag_status rag_store_open(rag_store **out, const char *dir,
@@ -422,6 +430,7 @@ typedef struct rag_store_stats {
     uint64_t index_vectors;
     uint64_t index_generation;
     bool index_fresh; /* nothing is searched outside it */
+    bool words_fresh; /* the words index follows this build's word rules */
     char index_kind[32];
 } rag_store_stats;
 

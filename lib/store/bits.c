@@ -11,7 +11,8 @@
 
 #define ROW_BYTES (RAG_BITS_IDS / 8)
 
-/* ---- bitmaps ---------------------------------------------------------------- */
+/* ---- bitmaps ----------------------------------------------------------------
+ */
 
 void rag_bitmap_drop(rag_bitmap *b)
 {
@@ -147,9 +148,8 @@ static rag_status save_row(rag_store *s, int64_t id, rag_str data,
         TRY(rag_q_open(&q, s, "DELETE FROM bits WHERE id=?1", err));
         rag_q_int(&q, id);
     } else {
-        TRY(rag_q_open(&q, s,
-                       "INSERT OR REPLACE INTO bits(id,data) VALUES(?1,?2)",
-                       err));
+        TRY(rag_q_open(
+            &q, s, "INSERT OR REPLACE INTO bits(id,data) VALUES(?1,?2)", err));
         rag_q_int(&q, id);
         rag_q_blob(&q, data);
     }
@@ -202,7 +202,8 @@ uint64_t rag_bitmap_count(const rag_bitmap *a, const rag_bitmap *b,
     return sum;
 }
 
-/* ---- numbers ---------------------------------------------------------------- */
+/* ---- numbers ----------------------------------------------------------------
+ */
 
 void rag_nums_drop(rag_nums *m)
 {
@@ -225,9 +226,8 @@ rag_status rag_nums_save(rag_nums *m, rag_store *s, rag_error *err)
         TRY(rag_q_open(&q, s, "DELETE FROM nums WHERE id=?1", err));
         rag_q_int(&q, id);
     } else {
-        TRY(rag_q_open(&q, s,
-                       "INSERT OR REPLACE INTO nums(id,data) VALUES(?1,?2)",
-                       err));
+        TRY(rag_q_open(
+            &q, s, "INSERT OR REPLACE INTO nums(id,data) VALUES(?1,?2)", err));
         rag_q_int(&q, id);
         rag_q_blob(&q, rag_str_n((const char *)m->bytes, len));
     }

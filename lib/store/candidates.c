@@ -21,7 +21,8 @@ out:
     return st;
 }
 
-/* ---- filters -------------------------------------------------------------- */
+/* ---- filters --------------------------------------------------------------
+ */
 
 typedef struct filter_job {
     rag_store *s;
@@ -40,8 +41,7 @@ static rag_status filter_doc(void *ctx, const rag_store_doc *d,
     if (!job->accept(job->ctx, d))
         return RAG_OK;
     if (first_chunk < 0 || first > n_ids || d->n_chunks > n_ids - first)
-        return rag_db_corrupt(job->s, "a document's chunks make no sense",
-                              err);
+        return rag_db_corrupt(job->s, "a document's chunks make no sense", err);
     for (uint64_t id = first; id < first + d->n_chunks; id++)
         job->f->bits[id / 8] |= (uint8_t)(1u << (id % 8u));
     job->f->n_set += d->n_chunks;
@@ -86,7 +86,8 @@ void rag_store_filter_free(rag_store_filter *f)
     rag_free(f);
 }
 
-/* ---- words ---------------------------------------------------------------- */
+/* ---- words ----------------------------------------------------------------
+ */
 
 rag_status rag_store_lexical(rag_store_hit *hits, size_t *n, size_t cap,
                              rag_store *s, const rag_store_term *terms,

@@ -42,7 +42,8 @@ static bool is_fatal(rag_status st)
     return st == RAG_E_NOMEM || st == RAG_E_CANCELLED || st == RAG_E_BUSY;
 }
 
-/* ---- SQLite itself ---------------------------------------------------------- */
+/* ---- SQLite itself ----------------------------------------------------------
+ */
 
 static rag_status pragma_lines(const check *c, const char *sql,
                                const char *what, rag_error *err)
@@ -61,8 +62,8 @@ static rag_status pragma_lines(const check *c, const char *sql,
             rag_str v = rag_q_str(&q, 0);
 
             n++;
-            say(c, "fail", what, mend, "%.*s",
-                (int)(v.len < 200 ? v.len : 200), v.ptr);
+            say(c, "fail", what, mend, "%.*s", (int)(v.len < 200 ? v.len : 200),
+                v.ptr);
         }
     }
     rag_q_close(&q);
@@ -75,7 +76,8 @@ static rag_status pragma_lines(const check *c, const char *sql,
     return RAG_OK;
 }
 
-/* ---- counters and the live bitmap --------------------------------------------- */
+/* ---- counters and the live bitmap
+ * --------------------------------------------- */
 
 typedef struct counted {
     rag_state sums;   /* n_*, text_bytes as the rows say */
@@ -215,8 +217,7 @@ static rag_status put_counts(rag_store *s, const counted *t, rag_error *err)
     TRY(rag_txn_begin(s, err));
     TRY(rag_bitmap_load(&s->live, s, RAG_BITS_LIVE, err));
     for (int64_t id = 0; id < n_ids; id++)
-        TRY(rag_bitmap_set(&s->live, id, 1, rag_bitmap_get(&t->live, id),
-                           err));
+        TRY(rag_bitmap_set(&s->live, id, 1, rag_bitmap_get(&t->live, id), err));
     s->state.n_files = t->sums.n_files;
     s->state.n_docs = t->sums.n_docs;
     s->state.n_chunks = t->sums.n_chunks;
@@ -248,8 +249,9 @@ static rag_status check_counts(const check *c, rag_error *err)
             "parts of %llu documents are missing",
             (unsigned long long)t.n_wrong);
     else
-        say(c, "ok", "documents", NULL, "%lld documents, %lld chunks, all whole",
-            (long long)t.sums.n_docs, (long long)t.sums.n_chunks);
+        say(c, "ok", "documents", NULL,
+            "%lld documents, %lld chunks, all whole", (long long)t.sums.n_docs,
+            (long long)t.sums.n_chunks);
     if (same_counts(&t.sums, &s->state) && same_bits(&t.live, &s->live)) {
         say(c, "ok", "counters", NULL, "agree with the documents");
     } else if (c->repair) {
@@ -263,7 +265,8 @@ out:
     return st;
 }
 
-/* ---- words ------------------------------------------------------------------ */
+/* ---- words ------------------------------------------------------------------
+ */
 
 static rag_status check_words(const check *c, rag_error *err)
 {
@@ -302,7 +305,8 @@ out:
     return st;
 }
 
-/* ---- vectors ---------------------------------------------------------------- */
+/* ---- vectors ----------------------------------------------------------------
+ */
 
 /* Is the vector of a chunk there, and of the right length? */
 static rag_status vector_ok(bool *ok, rag_store *s, rag_space *sp, int64_t id,
@@ -409,7 +413,8 @@ out:
     return st;
 }
 
-/* ---- the index file ----------------------------------------------------------- */
+/* ---- the index file
+ * ----------------------------------------------------------- */
 
 static rag_status check_index(const check *c, rag_error *err)
 {
@@ -453,7 +458,8 @@ out:
     return st;
 }
 
-/* ---- all of it ------------------------------------------------------------------ */
+/* ---- all of it
+ * ------------------------------------------------------------------ */
 
 /* A part that cannot even be read is one line, and the rest goes on. */
 static rag_status part(const check *c, const char *what,

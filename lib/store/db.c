@@ -30,7 +30,8 @@ rag_status rag_fail_cancelled(rag_error *err)
     return rag_fail(err, RAG_E_CANCELLED, "interrupted");
 }
 
-/* ---- errors --------------------------------------------------------------- */
+/* ---- errors ---------------------------------------------------------------
+ */
 
 static rag_status fail_io(rag_store *s, rag_error *err)
 {
@@ -155,8 +156,8 @@ rag_status rag_q_open(rag_q *q, rag_store *s, const char *sql, rag_error *err)
     /* a callback asks the same thing while it is being answered, or the
      * table is full: one for this call */
     q->temporary = i < s->n_stmts || i == RAG_MAX_STMTS;
-    st = prepare(&q->st, s, sql,
-                 q->temporary ? 0 : SQLITE_PREPARE_PERSISTENT, err);
+    st = prepare(&q->st, s, sql, q->temporary ? 0 : SQLITE_PREPARE_PERSISTENT,
+                 err);
     if (st != RAG_OK) {
         q->st = NULL;
         return st;
@@ -275,7 +276,8 @@ void rag_q_sha256(uint8_t out[RAG_SHA256_BYTES], rag_q *q, int i)
         memcpy(out, v.ptr, RAG_SHA256_BYTES);
 }
 
-/* ---- the gathered transaction ---------------------------------------------- */
+/* ---- the gathered transaction ----------------------------------------------
+ */
 
 rag_status rag_txn_begin(rag_store *s, rag_error *err)
 {
@@ -284,10 +286,10 @@ rag_status rag_txn_begin(rag_store *s, rag_error *err)
     if (!s->opts.write)
         return rag_fail(err, RAG_E_INVAL,
                         "the store %s was opened for reading only", s->dir);
-    if (s->in_txn)
-        return RAG_OK;
     if (s->read_depth != 0)
         return rag_fail(err, RAG_E_INVAL, "writing inside a reading call");
+    if (s->in_txn)
+        return RAG_OK;
     TRY(rag_db_exec(s, "BEGIN IMMEDIATE", err));
     s->in_txn = true;
     s->began_ms = rag_now_ms();
@@ -315,7 +317,8 @@ static rag_status save_caches(rag_store *s, rag_error *err)
         TRY(rag_bitmap_save(&s->spaces[i].embedded, s, err));
         TRY(rag_nums_save(&s->spaces[i].vectors, s, err));
     }
-    if (s->state_dirty || sqlite3_total_changes64(s->db) != s->changes_at_begin) {
+    if (s->state_dirty ||
+        sqlite3_total_changes64(s->db) != s->changes_at_begin) {
         s->state.change++;
         TRY(rag_state_save(s, err));
         s->wrote = true;
@@ -364,14 +367,14 @@ rag_status rag_txn_done(rag_store *s, rag_status st, size_t bytes,
     s->gathered_bytes += bytes;
     if (!s->in_txn)
         return RAG_OK;
-    if (s->gathered_bytes < TXN_BYTES &&
-        rag_now_ms() - s->began_ms < TXN_MS &&
+    if (s->gathered_bytes < TXN_BYTES && rag_now_ms() - s->began_ms < TXN_MS &&
         (s->lex == NULL || rag_lex_pending_bytes(s->lex) < TXN_WORD_BYTES))
         return RAG_OK;
     return rag_txn_commit(s, err);
 }
 
-/* ---- one view for a reading call -------------------------------------------- */
+/* ---- one view for a reading call --------------------------------------------
+ */
 
 /* Forgets what was kept of the database's content. */
 void rag_cache_drop(rag_store *s)

@@ -13,7 +13,8 @@
 /* chunk ids of the exact part, gathered before their vectors are read */
 #define EXACT_BATCH ((size_t)16384)
 
-/* ---- the file ------------------------------------------------------------- */
+/* ---- the file -------------------------------------------------------------
+ */
 
 char *rag_index_path(const rag_store *s, int64_t generation)
 {
@@ -115,7 +116,8 @@ void rag_index_remove_old(rag_store *s)
     (void)closedir(d);
 }
 
-/* ---- building --------------------------------------------------------------- */
+/* ---- building ---------------------------------------------------------------
+ */
 
 typedef struct source {
     rag_store *s;
@@ -145,8 +147,7 @@ static rag_status source_take(void *ctx, const int64_t *chunk_ids,
             else
                 high = mid;
         }
-        memcpy(x->vectors + low * dims, rows + i * dims,
-               dims * sizeof *rows);
+        memcpy(x->vectors + low * dims, rows + i * dims, dims * sizeof *rows);
     }
     return RAG_OK;
 }
@@ -230,8 +231,7 @@ static rag_status adopt(rag_store *s, const builder *b,
     (void)lstat(path, &sb); /* zeros only mean: verified by its hash */
     TRY(rag_txn_begin(s, err));
     TRY(rag_bitmap_load(&s->indexed, s, RAG_BITS_INDEXED(b->sp->id), err));
-    for (size_t at = 0;
-         at < s->indexed.n_bytes || at < b->set.n_bytes; at++) {
+    for (size_t at = 0; at < s->indexed.n_bytes || at < b->set.n_bytes; at++) {
         unsigned want = at < b->set.n_bytes ? b->set.bits[at] : 0u;
         unsigned have = at < s->indexed.n_bytes ? s->indexed.bits[at] : 0u;
 
@@ -320,7 +320,8 @@ out:
     return st;
 }
 
-/* ---- searching -------------------------------------------------------------- */
+/* ---- searching --------------------------------------------------------------
+ */
 
 /* The best so far: best first, ties by chunk id. */
 typedef struct best {
@@ -444,8 +445,8 @@ out:
 
 rag_status rag_store_dense(rag_store_hit *hits, size_t *n, size_t cap,
                            rag_store *s, const float *query, size_t dims,
-                           const rag_store_filter *filter,
-                           const char **warning, rag_error *err)
+                           const rag_store_filter *filter, const char **warning,
+                           rag_error *err)
 {
     best b = {hits, 0, cap, query, dims};
     rag_space *sp = NULL;

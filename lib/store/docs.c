@@ -12,20 +12,19 @@
 /* what a row costs besides its text, for the size of a transaction */
 #define ROW_BYTES 64
 
-/* ---- a new version -------------------------------------------------------- */
+/* ---- a new version --------------------------------------------------------
+ */
 
 rag_status rag_store_version_begin(int64_t *version_id, rag_store *s,
-                                   int64_t root_id, rag_str key,
-                                   rag_error *err)
+                                   int64_t root_id, rag_str key, rag_error *err)
 {
     rag_q q = {0};
     rag_status st;
 
     *version_id = 0;
     TRY(rag_txn_begin(s, err));
-    TRY(rag_q_open(&q, s,
-                   "INSERT INTO version(state,root_id,key) VALUES(0,?1,?2)",
-                   err));
+    TRY(rag_q_open(
+        &q, s, "INSERT INTO version(state,root_id,key) VALUES(0,?1,?2)", err));
     rag_q_int(&q, root_id);
     rag_q_blob(&q, key);
     TRY(rag_q_run(&q, err));
@@ -68,7 +67,8 @@ out:
     return st;
 }
 
-/* ---- a document ----------------------------------------------------------- */
+/* ---- a document -----------------------------------------------------------
+ */
 
 static bool span_ok(uint64_t start, uint64_t end, size_t len)
 {
@@ -82,8 +82,7 @@ static rag_status check_doc(const rag_store *s, const rag_store_doc_in *d,
     size_t len = d->text.len;
 
     if (len / (RAG_PIECE_BYTES - 3) >= max_rows || d->n_sections >= max_rows ||
-        d->n_chunks >=
-            (size_t)(RAG_MAX_CHUNK_ID - s->state.next_chunk))
+        d->n_chunks >= (size_t)(RAG_MAX_CHUNK_ID - s->state.next_chunk))
         return rag_fail(err, RAG_E_LIMIT, "the document is too large to store");
     for (size_t i = 0; i < d->n_pages; i++)
         if (d->page_starts[i] > len)
@@ -108,9 +107,8 @@ static rag_status check_doc(const rag_store *s, const rag_store_doc_in *d,
     return RAG_OK;
 }
 
-static rag_status add_doc_row(int64_t *doc_id, rag_store *s,
-                              int64_t version_id, const rag_store_doc_in *d,
-                              rag_error *err)
+static rag_status add_doc_row(int64_t *doc_id, rag_store *s, int64_t version_id,
+                              const rag_store_doc_in *d, rag_error *err)
 {
     rag_q q = {0};
     rag_status st;
@@ -167,9 +165,8 @@ static rag_status add_pieces(rag_store *s, int64_t doc_id, rag_str text,
         size_t end = piece_end(text, start);
 
         TRY(rag_txn_begin(s, err));
-        TRY(rag_q_open(&q, s,
-                       "INSERT INTO piece(id,start,body) VALUES(?1,?2,?3)",
-                       err));
+        TRY(rag_q_open(
+            &q, s, "INSERT INTO piece(id,start,body) VALUES(?1,?2,?3)", err));
         rag_q_int(&q, id++);
         rag_q_int(&q, (int64_t)start);
         rag_q_blob(&q, rag_str_cut(text, start, end));
@@ -278,7 +275,8 @@ out:
     return rag_txn_done(s, st, ROW_BYTES, err);
 }
 
-/* ---- becoming visible and invisible ----------------------------------------- */
+/* ---- becoming visible and invisible -----------------------------------------
+ */
 
 /* Sets the live bits of all chunks of a version and adds up its documents. */
 static rag_status flip(version_row *sum, rag_store *s, int64_t version_id,
@@ -333,9 +331,8 @@ static rag_status set_state(rag_store *s, int64_t version_id, int64_t state,
     rag_q q = {0};
     rag_status st;
 
-    TRY(rag_q_open(&q, s,
-                   "UPDATE version SET state=?2,file_id=NULL WHERE id=?1",
-                   err));
+    TRY(rag_q_open(
+        &q, s, "UPDATE version SET state=?2,file_id=NULL WHERE id=?1", err));
     rag_q_int(&q, version_id);
     rag_q_int(&q, state);
     TRY(rag_q_run(&q, err));
@@ -379,8 +376,8 @@ static rag_status make_visible(rag_store *s, int64_t version_id,
     rag_q_int(&q, info->n_empty_pages);
     rag_q_int(&q, sum->text_bytes);
     rag_q_int(&q, info->ingested_ns);
-    rag_q_blob(&q, rag_str_n((const char *)info->look.sha256,
-                             RAG_SHA256_BYTES));
+    rag_q_blob(&q,
+               rag_str_n((const char *)info->look.sha256, RAG_SHA256_BYTES));
     rag_q_text(&q, info->warnings);
     TRY(rag_q_run(&q, err));
 out:
@@ -389,8 +386,7 @@ out:
 }
 
 rag_status rag_store_version_publish(rag_store *s, int64_t version_id,
-                                     const rag_store_file *info,
-                                     rag_error *err)
+                                     const rag_store_file *info, rag_error *err)
 {
     rag_file_row f;
     version_row v;

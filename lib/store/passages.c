@@ -3,7 +3,8 @@
 #include "base/mem.h"
 #include "store/store_priv.h"
 
-/* ---- text as read --------------------------------------------------------- */
+/* ---- text as read ---------------------------------------------------------
+ */
 
 /* Appends what [*at, end) has of a piece and moves *at on; a piece before *at
  * has nothing of it. */
@@ -17,8 +18,8 @@ static rag_status take_piece(rag_buf *out, uint64_t *at, uint64_t end,
     if (start + body.len <= *at)
         return RAG_OK;
     upto = start + body.len < end ? start + body.len : end;
-    rag_buf_adds(out, rag_str_cut(body, (size_t)(*at - start),
-                                  (size_t)(upto - start)));
+    rag_buf_adds(
+        out, rag_str_cut(body, (size_t)(*at - start), (size_t)(upto - start)));
     *at = upto;
     return RAG_OK;
 }
@@ -48,8 +49,7 @@ rag_status rag_text_append(rag_buf *out, rag_store *s, int64_t doc_id,
     rag_q_int(&q, base + ((int64_t)1 << RAG_DOC_SHIFT) - 1);
     while (at < end) {
         TRY(rag_q_step(&row, &q, err));
-        st = row ? take_piece(out, &at, end, rag_q_u64(&q, 0),
-                              rag_q_str(&q, 1))
+        st = row ? take_piece(out, &at, end, rag_q_u64(&q, 0), rag_q_str(&q, 1))
                  : RAG_E_CORRUPT;
         if (st == RAG_E_CORRUPT) {
             st = rag_db_corrupt(s, "text of a document is missing", err);
@@ -117,7 +117,8 @@ out:
     return st;
 }
 
-/* ---- a chunk -------------------------------------------------------------- */
+/* ---- a chunk --------------------------------------------------------------
+ */
 
 /* A span's text, in the arena. */
 static rag_status span_text(rag_str *out, rag_arena *arena, rag_store *s,
@@ -287,7 +288,8 @@ out:
     return st;
 }
 
-/* ---- by stable id --------------------------------------------------------- */
+/* ---- by stable id ---------------------------------------------------------
+ */
 
 static rag_status is_it(bool *yes, rag_store *s, int64_t chunk_id,
                         rag_str stable_id, rag_error *err)
@@ -467,9 +469,9 @@ rag_status rag_store_docs(rag_store *s, int64_t file_id, rag_store_doc_fn fn,
     return st;
 }
 
-rag_status rag_store_doc_find(rag_store_doc *out, bool *found,
-                              rag_arena *arena, rag_store *s, int64_t file_id,
-                              rag_str record_id, rag_error *err)
+rag_status rag_store_doc_find(rag_store_doc *out, bool *found, rag_arena *arena,
+                              rag_store *s, int64_t file_id, rag_str record_id,
+                              rag_error *err)
 {
     rag_q q = {0};
     rag_status st;

@@ -3,7 +3,8 @@
 #include "base/mem.h"
 #include "store/store_priv.h"
 
-/* ---- roots ---------------------------------------------------------------- */
+/* ---- roots ----------------------------------------------------------------
+ */
 
 rag_status rag_store_roots(rag_store *s, rag_store_root_fn fn, void *ctx,
                            rag_error *err)
@@ -14,9 +15,8 @@ rag_status rag_store_roots(rag_store *s, rag_store_root_fn fn, void *ctx,
 
     if (st != RAG_OK)
         return st;
-    TRY(rag_q_open(&q, s,
-                   "SELECT id,path,is_dir,settings FROM root ORDER BY path",
-                   err));
+    TRY(rag_q_open(
+        &q, s, "SELECT id,path,is_dir,settings FROM root ORDER BY path", err));
     for (;;) {
         rag_store_root r;
 
@@ -94,7 +94,8 @@ out:
     return rag_txn_done(s, st, 64, err);
 }
 
-/* ---- files ---------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------
+ */
 
 #define FILE_COLUMNS                                                           \
     "f.id,f.root_id,f.key,f.size_bytes,f.mtime_ns,f.ctime_ns,f.inode,"         \
@@ -162,9 +163,8 @@ rag_status rag_store_file_find(rag_store_file *out, bool *found, rag_store *s,
     rag_status st;
 
     *found = false;
-    TRY(rag_q_open(&q, s,
-                   "SELECT " FILE_COLUMNS "WHERE f.root_id=?1 AND f.key=?2",
-                   err));
+    TRY(rag_q_open(
+        &q, s, "SELECT " FILE_COLUMNS "WHERE f.root_id=?1 AND f.key=?2", err));
     rag_q_int(&q, root_id);
     rag_q_blob(&q, key);
     TRY(rag_q_step(found, &q, err));
@@ -211,8 +211,8 @@ rag_status rag_store_files(rag_store *s, int64_t root_id, rag_store_file_fn fn,
                        err));
         rag_q_int(&q, root_id);
     } else {
-        TRY(rag_q_open(&q, s,
-                       "SELECT " FILE_COLUMNS "ORDER BY f.root_id,f.key", err));
+        TRY(rag_q_open(&q, s, "SELECT " FILE_COLUMNS "ORDER BY f.root_id,f.key",
+                       err));
     }
     TRY(each_file(&q, fn, ctx, err));
 out:
@@ -221,7 +221,8 @@ out:
     return st;
 }
 
-/* ---- the file row and the counters that follow it --------------------------- */
+/* ---- the file row and the counters that follow it ---------------------------
+ */
 
 rag_status rag_file_row_of(rag_file_row *out, rag_store *s, int64_t root_id,
                            rag_str key, rag_error *err)

@@ -212,7 +212,8 @@ out:
     return st;
 }
 
-/* ---- the state row ---------------------------------------------------------- */
+/* ---- the state row ----------------------------------------------------------
+ */
 
 static void copy_name(char *to, size_t cap, rag_str from)
 {

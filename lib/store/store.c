@@ -32,7 +32,8 @@
 #define MAX_VALUE_BYTES (64 << 20)
 #define MAX_SQL_BYTES 100000
 
-/* ---- SQLite takes its memory from base/mem ---------------------------------- */
+/* ---- SQLite takes its memory from base/mem ----------------------------------
+ */
 
 static void *sq_malloc(int n)
 {
@@ -68,8 +69,8 @@ static void sq_shutdown(void *ctx)
 static void configure_once(void)
 {
     static const sqlite3_mem_methods methods = {
-        sq_malloc, rag_free, sq_realloc,  sq_size,
-        sq_roundup, sq_init, sq_shutdown, NULL};
+        sq_malloc,  rag_free, sq_realloc,  sq_size,
+        sq_roundup, sq_init,  sq_shutdown, NULL};
 
     /* refused (and harmless) when somebody has started SQLite already */
     (void)sqlite3_config(SQLITE_CONFIG_MALLOC, &methods);
@@ -79,7 +80,8 @@ static void configure_once(void)
 
 static pthread_once_t configured = PTHREAD_ONCE_INIT;
 
-/* ---- the writer's lock ------------------------------------------------------ */
+/* ---- the writer's lock ------------------------------------------------------
+ */
 
 static void write_owner(int fd)
 {
@@ -106,8 +108,7 @@ static rag_status fail_locked(const rag_store *s, int fd, rag_error *err)
 
     rest = rag_str_n(line, n > 0 ? (size_t)n : 0);
     space = rag_str_find_char(rest, ' ');
-    if (space == SIZE_MAX ||
-        !rag_str_u64(&pid, rag_str_cut(rest, 0, space)))
+    if (space == SIZE_MAX || !rag_str_u64(&pid, rag_str_cut(rest, 0, space)))
         return rag_fail(err, RAG_E_BUSY,
                         "another rag is writing to %s; --wait SECS waits for "
                         "it",
@@ -155,7 +156,8 @@ out:
     return st;
 }
 
-/* ---- opening the database ------------------------------------------------- */
+/* ---- opening the database -------------------------------------------------
+ */
 
 /* Private from the first byte. Only when there is none: opening and closing a
  * database that somebody in this process uses would drop its locks. */
@@ -192,7 +194,8 @@ static bool is_frozen(const rag_store *s)
     return frozen;
 }
 
-/* The file name as SQLite wants it: a URI when it is frozen; never by chance. */
+/* The file name as SQLite wants it: a URI when it is frozen; never by chance.
+ */
 static void db_name(rag_buf *out, const rag_store *s, bool frozen)
 {
     if (!frozen) {
@@ -315,7 +318,8 @@ out:
     return st;
 }
 
-/* ---- open and close --------------------------------------------------------- */
+/* ---- open and close ---------------------------------------------------------
+ */
 
 static rag_status copy_names(rag_store *s, const char *dir, rag_error *err)
 {
@@ -393,9 +397,8 @@ void rag_store_close(rag_store *s)
         /* the log goes back into the file as far as no reader needs it; what
          * is left is written back by the next writer */
         (void)sqlite3_busy_timeout(s->db, 0);
-        (void)sqlite3_wal_checkpoint_v2(s->db, NULL,
-                                        SQLITE_CHECKPOINT_TRUNCATE, NULL,
-                                        NULL);
+        (void)sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE,
+                                        NULL, NULL);
     }
     (void)sqlite3_close_v2(s->db);
     rag_cache_drop(s);
@@ -428,7 +431,8 @@ void rag_store_read_end(rag_store *s)
     rag_view_end(s);
 }
 
-/* ---- settings of the store --------------------------------------------------- */
+/* ---- settings of the store
+ * --------------------------------------------------- */
 
 rag_status rag_store_meta_get(rag_buf *out, bool *found, rag_store *s,
                               const char *key, rag_error *err)
@@ -456,9 +460,8 @@ rag_status rag_store_meta_set(rag_store *s, const char *key, rag_str value,
     rag_status st;
 
     TRY(rag_txn_begin(s, err));
-    TRY(rag_q_open(&q, s,
-                   "INSERT OR REPLACE INTO meta(key,value) VALUES(?1,?2)",
-                   err));
+    TRY(rag_q_open(
+        &q, s, "INSERT OR REPLACE INTO meta(key,value) VALUES(?1,?2)", err));
     rag_q_text(&q, rag_str_of(key));
     rag_q_blob(&q, value);
     TRY(rag_q_run(&q, err));

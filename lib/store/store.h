@@ -34,9 +34,9 @@ typedef struct rag_store rag_store;
 struct rag_store_chunk;
 
 typedef struct rag_store_opts {
-    bool write;       /* takes the writer's lock */
-    bool create;      /* makes the store when there is none */
-    unsigned wait_ms; /* for the lock; 0: RAG_E_BUSY at once */
+    bool write;            /* takes the writer's lock */
+    bool create;           /* makes the store when there is none */
+    unsigned wait_ms;      /* for the lock; 0: RAG_E_BUSY at once */
     const char *state_dir; /* where the user's index key lives; NULL: no index
                             * file is ever trusted */
     bool (*cancelled)(void *ctx); /* asked in long loops; may be NULL */
@@ -93,8 +93,8 @@ RAG_NODISCARD rag_status rag_store_root_drop(rag_store *s, int64_t id,
 
 typedef enum rag_file_result {
     RAG_FILE_OK,
-    RAG_FILE_FAILED,  /* could not be read; with a version: that one is stale */
-    RAG_FILE_SKIPPED  /* no reader, empty, ... */
+    RAG_FILE_FAILED, /* could not be read; with a version: that one is stale */
+    RAG_FILE_SKIPPED /* no reader, empty, ... */
 } rag_file_result;
 
 /* What the last look at a file said. */
@@ -104,7 +104,7 @@ typedef struct rag_store_look {
     int64_t ctime_ns;
     uint64_t inode;
     uint64_t device;
-    int64_t looked_ns; /* wall clock of the look */
+    int64_t looked_ns;                /* wall clock of the look */
     uint8_t sha256[RAG_SHA256_BYTES]; /* of the file's bytes; zero: not known */
 } rag_store_look;
 
@@ -168,9 +168,9 @@ typedef struct rag_store_chunk_in {
 typedef struct rag_store_doc_in {
     rag_str record_id; /* empty: none */
     uint64_t record_line;
-    rag_str title;   /* from the content; empty: none */
-    rag_str text;    /* as read */
-    rag_str meta;    /* JSON object or empty */
+    rag_str title; /* from the content; empty: none */
+    rag_str text;  /* as read */
+    rag_str meta;  /* JSON object or empty */
     bool has_lines;
     const uint64_t *page_starts; /* [n_pages] */
     size_t n_pages;
@@ -227,10 +227,9 @@ RAG_NODISCARD rag_status rag_store_space_active(rag_store_space *out,
                                                 rag_store *s, rag_error *err);
 /* Finds or makes the space of a fingerprint. It becomes active at once when
  * there is no active one. */
-RAG_NODISCARD rag_status rag_store_space_put(rag_store_space *out,
-                                             rag_store *s, rag_str fingerprint,
-                                             rag_str model, size_t dims,
-                                             rag_error *err);
+RAG_NODISCARD rag_status rag_store_space_put(rag_store_space *out, rag_store *s,
+                                             rag_str fingerprint, rag_str model,
+                                             size_t dims, rag_error *err);
 /* Makes a space active in one transaction; the other's vectors are swept
  * later. RAG_E_INVAL while a live chunk lacks a vector in it. */
 RAG_NODISCARD rag_status rag_store_space_switch(rag_store *s, int64_t space_id,
@@ -296,9 +295,9 @@ typedef struct rag_store_chunk {
     uint32_t page_end;
     uint32_t n_tokens;
     bool has_lines;
-    rag_str text;         /* of the span */
-    rag_str context;      /* of the context span */
-    rag_store_look look;  /* of the visible version's file, for `stale` */
+    rag_str text;           /* of the span */
+    rag_str context;        /* of the context span */
+    rag_store_look look;    /* of the visible version's file, for `stale` */
     rag_file_result result; /* FAILED: the version shown is stale */
     uint8_t sha256[RAG_SHA256_BYTES]; /* of the file's bytes as read */
 } rag_store_chunk;
@@ -419,10 +418,10 @@ typedef struct rag_store_stats {
     uint64_t n_files; /* with a visible version */
     uint64_t n_docs;
     uint64_t n_chunks;
-    uint64_t n_vectors;  /* live chunks with one in the active space */
-    uint64_t n_failed;   /* files */
+    uint64_t n_vectors; /* live chunks with one in the active space */
+    uint64_t n_failed;  /* files */
     uint64_t n_skipped;
-    uint64_t n_stale;    /* files that show an older version */
+    uint64_t n_stale; /* files that show an older version */
     uint64_t text_bytes;
     uint64_t store_bytes; /* on disk, index file included */
     uint64_t generation;  /* of the content */
@@ -434,8 +433,8 @@ typedef struct rag_store_stats {
     char index_kind[32];
 } rag_store_stats;
 
-RAG_NODISCARD rag_status rag_store_stats_get(rag_store_stats *out,
-                                             rag_store *s, rag_error *err);
+RAG_NODISCARD rag_status rag_store_stats_get(rag_store_stats *out, rag_store *s,
+                                             rag_error *err);
 
 /* Lines of a check: state "ok", "warn" or "fail"; mend: a command or NULL. */
 typedef void (*rag_store_check_fn)(void *ctx, const char *state,

@@ -38,7 +38,8 @@
 /* rows deleted in one step when the dead are swept */
 #define RAG_SWEEP_ROWS 2000
 
-/* ---- pieces of state ------------------------------------------------------ */
+/* ---- pieces of state ------------------------------------------------------
+ */
 
 /* The one row of table `state`. */
 typedef struct rag_state {
@@ -53,7 +54,7 @@ typedef struct rag_state {
     int64_t n_skipped;
     int64_t n_stale;
     int64_t text_bytes;
-    int64_t index_seq; /* generations ever given to an index file */
+    int64_t index_seq;        /* generations ever given to an index file */
     int64_t index_generation; /* 0: there is no index file */
     int64_t index_space;
     int64_t index_vectors;
@@ -137,7 +138,8 @@ struct rag_store {
     rag_arena borrowed;        /* strings of rag_store_file_find() */
 };
 
-/* ---- db.c: statements, errors, transactions -------------------------------- */
+/* ---- db.c: statements, errors, transactions --------------------------------
+ */
 
 /* A statement in use. Bindings go from left to right; an error of theirs comes
  * out at the first step. */
@@ -197,7 +199,8 @@ rag_status rag_schema_open(bool *empty, rag_store *s, rag_error *err);
 rag_status rag_state_load(rag_store *s, rag_error *err);
 rag_status rag_state_save(rag_store *s, rag_error *err);
 
-/* ---- bits.c --------------------------------------------------------------- */
+/* ---- bits.c ---------------------------------------------------------------
+ */
 
 rag_status rag_bitmap_load(rag_bitmap *b, rag_store *s, int64_t kind,
                            rag_error *err);
@@ -237,12 +240,14 @@ rag_status rag_file_row_put(rag_file_row *f, rag_store *s, int64_t root_id,
 /* Adds (+1) or takes away (-1) what a file counts for. */
 void rag_file_row_count(rag_store *s, const rag_file_row *f, int64_t by);
 
-/* ---- docs.c --------------------------------------------------------------- */
+/* ---- docs.c ---------------------------------------------------------------
+ */
 
 /* The version and its chunks become invisible; its rows are swept later. */
 rag_status rag_version_retire(rag_store *s, int64_t version_id, rag_error *err);
 
-/* ---- passages.c ----------------------------------------------------------- */
+/* ---- passages.c -----------------------------------------------------------
+ */
 
 /* Visible documents with the first of their chunk ids. */
 typedef rag_status (*rag_docs_fn)(void *ctx, const rag_store_doc *d,
@@ -252,7 +257,8 @@ rag_status rag_docs_each(rag_store *s, int64_t file_id, rag_docs_fn fn,
 rag_status rag_text_append(rag_buf *out, rag_store *s, int64_t doc_id,
                            uint64_t start, uint64_t end, rag_error *err);
 
-/* ---- candidates.c --------------------------------------------------------- */
+/* ---- candidates.c ---------------------------------------------------------
+ */
 
 struct rag_store_filter {
     uint8_t *bits; /* [n_bytes] */
@@ -262,7 +268,8 @@ struct rag_store_filter {
 
 rag_status rag_lex_ready(rag_store *s, rag_error *err);
 
-/* ---- vectors.c ------------------------------------------------------------ */
+/* ---- vectors.c ------------------------------------------------------------
+ */
 
 /* The space's slot with its bitmap loaded; id 0: the active one (*out NULL
  * when there is none). */
@@ -294,14 +301,16 @@ rag_status rag_index_verify(rag_store *s, bool fully, rag_error *err);
 /* Removes files of other generations. */
 void rag_index_remove_old(rag_store *s);
 
-/* ---- sweep.c -------------------------------------------------------------- */
+/* ---- sweep.c --------------------------------------------------------------
+ */
 
 /* Rows of versions that are not visible, in small transactions. */
 rag_status rag_sweep_versions(rag_store *s, rag_error *err);
 /* Vectors that nobody refers to, when they are many; dead spaces. */
 rag_status rag_sweep_vectors(rag_store *s, rag_error *err);
 
-/* ---- tidy.c --------------------------------------------------------------- */
+/* ---- tidy.c ---------------------------------------------------------------
+ */
 
 rag_status rag_words_rebuild(rag_store *s, rag_error *err);
 

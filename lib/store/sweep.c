@@ -12,7 +12,8 @@
  * until they are more than this and more than a quarter of all */
 #define KEEP_UNREFERENCED 20000
 
-/* ---- rows of dead versions --------------------------------------------------- */
+/* ---- rows of dead versions
+ * --------------------------------------------------- */
 
 /* Runs a DELETE over [first, last]. */
 static rag_status delete_range(rag_store *s, const char *sql, int64_t first,
@@ -210,7 +211,8 @@ out:
     return st;
 }
 
-/* ---- vectors that nobody refers to -------------------------------------------- */
+/* ---- vectors that nobody refers to
+ * -------------------------------------------- */
 
 /* Marks every vector that a chunk of the space has: bit id of used. */
 static rag_status mark_used(uint8_t *used, int64_t n_ids, rag_store *s,
@@ -308,8 +310,8 @@ out:
     return st;
 }
 
-static rag_status sweep_space(rag_store *s, int64_t space_id,
-                              int64_t n_vectors, rag_error *err)
+static rag_status sweep_space(rag_store *s, int64_t space_id, int64_t n_vectors,
+                              rag_error *err)
 {
     rag_space *sp = NULL;
     uint8_t *used = NULL;
@@ -343,8 +345,7 @@ static rag_status sweep_dead_space(rag_store *s, int64_t id, rag_error *err)
     TRY(rag_txn_begin(s, err));
     TRY(delete_range(s, "DELETE FROM bits WHERE id BETWEEN ?1 AND ?2",
                      RAG_BITS_EMBEDDED(id) << 32,
-                     (RAG_BITS_INDEXED(id) + 1) * ((int64_t)1 << 32) - 1,
-                     err));
+                     (RAG_BITS_INDEXED(id) + 1) * ((int64_t)1 << 32) - 1, err));
     TRY(delete_range(s, "DELETE FROM nums WHERE id BETWEEN ?1 AND ?2",
                      RAG_NUMS_VECTORS(id) << 32,
                      RAG_NUMS_VECTORS(id) << 32 | (int64_t)UINT32_MAX, err));

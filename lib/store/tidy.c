@@ -13,7 +13,8 @@
 /* what one chunk may render to: far more than a chunk has */
 #define RENDER_BYTES ((size_t)64 << 20)
 
-/* ---- words built again ------------------------------------------------------ */
+/* ---- words built again ------------------------------------------------------
+ */
 
 static rag_status rebuild_chunk(rag_store *s, int64_t id, rag_buf *heading,
                                 rag_buf *body, rag_error *err)
@@ -111,7 +112,8 @@ out:
     return st;
 }
 
-/* ---- the vector index --------------------------------------------------------- */
+/* ---- the vector index
+ * --------------------------------------------------------- */
 
 static rag_status index_wanted(bool *yes, rag_store *s, rag_error *err)
 {
@@ -169,7 +171,8 @@ out:
     return st;
 }
 
-/* ---- state -------------------------------------------------------------------- */
+/* ---- state
+ * -------------------------------------------------------------------- */
 
 static uint64_t size_of(const char *path)
 {
@@ -217,9 +220,8 @@ rag_status rag_store_stats_get(rag_store_stats *out, rag_store *s,
     out->text_bytes = plain(s->state.text_bytes);
     out->generation = plain(s->state.generation);
     out->store_bytes = db_bytes(s);
-    out->words_fresh =
-        s->state.words_version[0] == '\0' ||
-        strcmp(s->state.words_version, rag_words_version()) == 0;
+    out->words_fresh = s->state.words_version[0] == '\0' ||
+                       strcmp(s->state.words_version, rag_words_version()) == 0;
     if (sp != NULL)
         out->n_vectors = rag_bitmap_count(&s->live, &sp->embedded, NULL);
     if (sp != NULL && s->state.index_generation > 0) {

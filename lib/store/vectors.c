@@ -12,7 +12,8 @@
 /* ids that are gathered before their vectors are read in the order of rows */
 #define SCAN_BATCH ((size_t)16384)
 
-/* ---- spaces --------------------------------------------------------------- */
+/* ---- spaces ---------------------------------------------------------------
+ */
 
 static void space_drop(rag_space *sp)
 {
@@ -69,9 +70,8 @@ static rag_status space_load(rag_space *sp, rag_store *s, int64_t id,
     bool row;
     rag_status st;
 
-    TRY(rag_q_open(&q, s,
-                   "SELECT dims,fingerprint,model FROM space WHERE id=?1",
-                   err));
+    TRY(rag_q_open(
+        &q, s, "SELECT dims,fingerprint,model FROM space WHERE id=?1", err));
     rag_q_int(&q, id);
     TRY(rag_q_step(&row, &q, err));
     if (!row) {
@@ -163,9 +163,8 @@ static rag_status space_find(int64_t *id, size_t *dims, int64_t *state,
     rag_status st;
 
     *id = 0;
-    TRY(rag_q_open(&q, s,
-                   "SELECT id,dims,state FROM space WHERE fingerprint=?1",
-                   err));
+    TRY(rag_q_open(
+        &q, s, "SELECT id,dims,state FROM space WHERE fingerprint=?1", err));
     rag_q_text(&q, fingerprint);
     TRY(rag_q_step(&row, &q, err));
     if (row) {
@@ -287,10 +286,11 @@ out:
     return st;
 }
 
-/* ---- which chunks lack a vector ---------------------------------------------- */
+/* ---- which chunks lack a vector
+ * ---------------------------------------------- */
 
-static rag_status live_and_space(rag_space **sp, rag_store *s,
-                                 int64_t space_id, rag_error *err)
+static rag_status live_and_space(rag_space **sp, rag_store *s, int64_t space_id,
+                                 rag_error *err)
 {
     rag_status st;
 
@@ -345,7 +345,8 @@ out:
     return st;
 }
 
-/* ---- storing vectors ---------------------------------------------------------- */
+/* ---- storing vectors
+ * ---------------------------------------------------------- */
 
 static rag_status find_vector(int64_t *id, rag_store *s, int64_t space_id,
                               const uint8_t *key, rag_error *err)
@@ -459,8 +460,8 @@ static rag_status count_vectors(rag_store *s, int64_t space_id, int64_t n,
     rag_q q = {0};
     rag_status st;
 
-    TRY(rag_q_open(&q, s,
-                   "UPDATE space SET n_vectors=n_vectors+?2 WHERE id=?1", err));
+    TRY(rag_q_open(&q, s, "UPDATE space SET n_vectors=n_vectors+?2 WHERE id=?1",
+                   err));
     rag_q_int(&q, space_id);
     rag_q_int(&q, n);
     TRY(rag_q_run(&q, err));
@@ -471,8 +472,7 @@ out:
 
 rag_status rag_store_vectors_put(rag_store *s, int64_t space_id,
                                  const int64_t *chunk_ids, const uint8_t *keys,
-                                 const float *vectors, size_t n,
-                                 rag_error *err)
+                                 const float *vectors, size_t n, rag_error *err)
 {
     rag_space *sp = NULL;
     uint16_t *half = NULL;
@@ -506,7 +506,8 @@ out:
     return rag_txn_done(s, st, bytes, err);
 }
 
-/* ---- reading vectors -------------------------------------------------------- */
+/* ---- reading vectors --------------------------------------------------------
+ */
 
 typedef struct pair {
     uint32_t vector_id;
@@ -566,9 +567,8 @@ static rag_status scan_rows(scan *x, size_t n, rag_error *err)
         int64_t at = 0;
         size_t upto = i + 1;
 
-        while (upto < n && x->pairs[upto].vector_id -
-                                   x->pairs[upto - 1].vector_id <=
-                               gap)
+        while (upto < n &&
+               x->pairs[upto].vector_id - x->pairs[upto - 1].vector_id <= gap)
             upto++;
         TRY(rag_q_open(&q, x->s,
                        "SELECT id,data FROM vector WHERE id BETWEEN ?1 AND ?2"
@@ -635,8 +635,8 @@ rag_status rag_vectors_scan(rag_store *s, rag_space *sp,
     x->fn = fn;
     x->ctx = ctx;
     x->pairs = rag_realloc_array(NULL, most + 1, sizeof *x->pairs);
-    x->rows = rag_realloc_array(NULL, RAG_SCAN_ROWS,
-                                sp->dims * sizeof *x->rows);
+    x->rows =
+        rag_realloc_array(NULL, RAG_SCAN_ROWS, sp->dims * sizeof *x->rows);
     if (x->pairs == NULL || x->rows == NULL) {
         st = rag_fail_nomem(err);
         goto out;
@@ -652,7 +652,8 @@ out:
     return st;
 }
 
-/* ---- cosines of a few -------------------------------------------------------- */
+/* ---- cosines of a few
+ * -------------------------------------------------------- */
 
 typedef struct dots {
     const float *query;
@@ -677,9 +678,9 @@ static rag_status take_dots(void *ctx, const int64_t *chunk_ids,
     return RAG_OK;
 }
 
-rag_status rag_store_cosines(float *out, rag_store *s,
-                             const int64_t *chunk_ids, size_t n,
-                             const float *query, size_t dims, rag_error *err)
+rag_status rag_store_cosines(float *out, rag_store *s, const int64_t *chunk_ids,
+                             size_t n, const float *query, size_t dims,
+                             rag_error *err)
 {
     dots d = {query, dims, out, chunk_ids, n};
     int64_t *have = NULL;

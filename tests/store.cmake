@@ -1,0 +1,3 @@
+# store
+rag_test(t_store)
+rag_test(t_store_vectors)

@@ -1,0 +1,4 @@
+# vindex
+rag_test(t_vindex)
+rag_test(t_vindex_half)
+rag_test(t_vindex_key)

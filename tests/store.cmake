@@ -1,3 +1,8 @@
+# vindex
+rag_test(t_vindex)
+rag_test(t_vindex_half)
+rag_test(t_vindex_key)
+
 # store
 rag_test(t_store)
 rag_test(t_store_vectors)

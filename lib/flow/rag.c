@@ -56,6 +56,7 @@ rag_status rag_open(rag **out, const rag_config *cfg, rag_open_mode mode,
                         .create = mode == RAG_OPEN_CREATE,
                         .wait_ms = wait_ms,
                         .state_dir = cfg->state_dir,
+                        .render = rag_flow_render,
                         .cancelled = cfg->cancelled,
                         .cancel_ctx = cfg->cancel_ctx};
     rag *r = rag_calloc(1, sizeof *r);

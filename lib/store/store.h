@@ -14,9 +14,11 @@
  * predecessor invisible is a flip of bits in one small transaction.
  *
  * Writes are gathered: several small documents share a transaction, which the
- * store commits by itself (time, size) or at rag_store_flush(). After kill -9
- * every version is whole or invisible; what was never published is swept at
- * the next open for writing.
+ * store commits by itself (time, size) or at rag_store_flush(), which a caller
+ * does before it waits for something else (a network call). When a write fails
+ * everything since the last commit is undone. After kill -9 every version is
+ * whole or invisible; what was never published is swept by the next
+ * rag_store_tidy().
  *
  * Owns:    rag_store, from rag_store_open() to rag_store_close().
  * Errors:  RAG_E_BUSY, RAG_E_CORRUPT, RAG_E_NOTFOUND (no store there), RAG_E_IO
@@ -29,15 +31,21 @@
 #include "base/hash.h"
 
 typedef struct rag_store rag_store;
+struct rag_store_chunk;
 
 typedef struct rag_store_opts {
-    bool write;       /* takes the writer's lock */
-    bool create;      /* makes the store when there is none */
-    unsigned wait_ms; /* for the lock; 0: RAG_E_BUSY at once */
+    bool write;            /* takes the writer's lock */
+    bool create;           /* makes the store when there is none */
+    unsigned wait_ms;      /* for the lock; 0: RAG_E_BUSY at once */
     const char *state_dir; /* where the user's index key lives; NULL: no index
                             * file is ever trusted */
     bool (*cancelled)(void *ctx); /* asked in long loops; may be NULL */
     void *cancel_ctx;
+    /* Appends what the words index saw of a stored chunk when it came in
+     * (chunk_in.heading and .body). Asked when that index must be built again:
+     * other word rules, repair. NULL: it cannot be built again here. */
+    void (*render)(rag_buf *heading, rag_buf *body,
+                   const struct rag_store_chunk *chunk);
 } rag_store_opts;
 
 RAG_NODISCARD rag_status rag_store_open(rag_store **out, const char *dir,
@@ -85,8 +93,8 @@ RAG_NODISCARD rag_status rag_store_root_drop(rag_store *s, int64_t id,
 
 typedef enum rag_file_result {
     RAG_FILE_OK,
-    RAG_FILE_FAILED,  /* could not be read; with a version: that one is stale */
-    RAG_FILE_SKIPPED  /* no reader, empty, ... */
+    RAG_FILE_FAILED, /* could not be read; with a version: that one is stale */
+    RAG_FILE_SKIPPED /* no reader, empty, ... */
 } rag_file_result;
 
 /* What the last look at a file said. */
@@ -96,7 +104,7 @@ typedef struct rag_store_look {
     int64_t ctime_ns;
     uint64_t inode;
     uint64_t device;
-    int64_t looked_ns; /* wall clock of the look */
+    int64_t looked_ns;                /* wall clock of the look */
     uint8_t sha256[RAG_SHA256_BYTES]; /* of the file's bytes; zero: not known */
 } rag_store_look;
 
@@ -160,9 +168,9 @@ typedef struct rag_store_chunk_in {
 typedef struct rag_store_doc_in {
     rag_str record_id; /* empty: none */
     uint64_t record_line;
-    rag_str title;   /* from the content; empty: none */
-    rag_str text;    /* as read */
-    rag_str meta;    /* JSON object or empty */
+    rag_str title; /* from the content; empty: none */
+    rag_str text;  /* as read */
+    rag_str meta;  /* JSON object or empty */
     bool has_lines;
     const uint64_t *page_starts; /* [n_pages] */
     size_t n_pages;
@@ -219,10 +227,9 @@ RAG_NODISCARD rag_status rag_store_space_active(rag_store_space *out,
                                                 rag_store *s, rag_error *err);
 /* Finds or makes the space of a fingerprint. It becomes active at once when
  * there is no active one. */
-RAG_NODISCARD rag_status rag_store_space_put(rag_store_space *out,
-                                             rag_store *s, rag_str fingerprint,
-                                             rag_str model, size_t dims,
-                                             rag_error *err);
+RAG_NODISCARD rag_status rag_store_space_put(rag_store_space *out, rag_store *s,
+                                             rag_str fingerprint, rag_str model,
+                                             size_t dims, rag_error *err);
 /* Makes a space active in one transaction; the other's vectors are swept
  * later. RAG_E_INVAL while a live chunk lacks a vector in it. */
 RAG_NODISCARD rag_status rag_store_space_switch(rag_store *s, int64_t space_id,
@@ -288,9 +295,9 @@ typedef struct rag_store_chunk {
     uint32_t page_end;
     uint32_t n_tokens;
     bool has_lines;
-    rag_str text;         /* of the span */
-    rag_str context;      /* of the context span */
-    rag_store_look look;  /* of the visible version's file, for `stale` */
+    rag_str text;           /* of the span */
+    rag_str context;        /* of the context span */
+    rag_store_look look;    /* of the visible version's file, for `stale` */
     rag_file_result result; /* FAILED: the version shown is stale */
     uint8_t sha256[RAG_SHA256_BYTES]; /* of the file's bytes as read */
 } rag_store_chunk;
@@ -411,10 +418,10 @@ typedef struct rag_store_stats {
     uint64_t n_files; /* with a visible version */
     uint64_t n_docs;
     uint64_t n_chunks;
-    uint64_t n_vectors;  /* live chunks with one in the active space */
-    uint64_t n_failed;   /* files */
+    uint64_t n_vectors; /* live chunks with one in the active space */
+    uint64_t n_failed;  /* files */
     uint64_t n_skipped;
-    uint64_t n_stale;    /* files that show an older version */
+    uint64_t n_stale; /* files that show an older version */
     uint64_t text_bytes;
     uint64_t store_bytes; /* on disk, index file included */
     uint64_t generation;  /* of the content */
@@ -422,11 +429,12 @@ typedef struct rag_store_stats {
     uint64_t index_vectors;
     uint64_t index_generation;
     bool index_fresh; /* nothing is searched outside it */
+    bool words_fresh; /* the words index follows this build's word rules */
     char index_kind[32];
 } rag_store_stats;
 
-RAG_NODISCARD rag_status rag_store_stats_get(rag_store_stats *out,
-                                             rag_store *s, rag_error *err);
+RAG_NODISCARD rag_status rag_store_stats_get(rag_store_stats *out, rag_store *s,
+                                             rag_error *err);
 
 /* Lines of a check: state "ok", "warn" or "fail"; mend: a command or NULL. */
 typedef void (*rag_store_check_fn)(void *ctx, const char *state,

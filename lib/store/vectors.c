@@ -1,0 +1,719 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "store/store_priv.h"
+
+/* states of a space */
+#define FILLING 0
+#define ACTIVE 1
+#define DEAD 2
+
+/* ids that are gathered before their vectors are read in the order of rows */
+#define SCAN_BATCH ((size_t)16384)
+
+/* ---- spaces ---------------------------------------------------------------
+ */
+
+static void space_drop(rag_space *sp)
+{
+    rag_bitmap_drop(&sp->embedded);
+    rag_free(sp->fingerprint);
+    rag_free(sp->model);
+    memset(sp, 0, sizeof *sp);
+    rag_nums_drop(&sp->vectors);
+}
+
+void rag_spaces_drop(rag_store *s)
+{
+    space_drop(&s->spaces[0]);
+    space_drop(&s->spaces[1]);
+    s->active_space = -1;
+}
+
+/* What is in the cache of a slot goes into the database before it is reused. */
+static rag_status space_evict(rag_store *s, rag_space *sp, rag_error *err)
+{
+    rag_status st = RAG_OK;
+
+    if (sp->id != 0) {
+        TRY(rag_bitmap_save(&sp->embedded, s, err));
+        TRY(rag_nums_save(&sp->vectors, s, err));
+    }
+    space_drop(sp);
+out:
+    return st;
+}
+
+static rag_status find_active(rag_store *s, rag_error *err)
+{
+    rag_q q = {0};
+    bool row;
+    rag_status st;
+
+    if (s->active_space >= 0)
+        return RAG_OK;
+    TRY(rag_q_open(&q, s, "SELECT id FROM space WHERE state=1", err));
+    TRY(rag_q_step(&row, &q, err));
+    s->active_space = row ? rag_q_col(&q, 0) : 0;
+out:
+    rag_q_close(&q);
+    return st;
+}
+
+static rag_status space_load(rag_space *sp, rag_store *s, int64_t id,
+                             rag_error *err)
+{
+    rag_q q = {0};
+    rag_str fingerprint;
+    rag_str model;
+    bool row;
+    rag_status st;
+
+    TRY(rag_q_open(
+        &q, s, "SELECT dims,fingerprint,model FROM space WHERE id=?1", err));
+    rag_q_int(&q, id);
+    TRY(rag_q_step(&row, &q, err));
+    if (!row) {
+        st = rag_fail(err, RAG_E_NOTFOUND, "no such embedding space");
+        goto out;
+    }
+    sp->dims = (size_t)rag_q_u64(&q, 0);
+    fingerprint = rag_q_str(&q, 1);
+    model = rag_q_str(&q, 2);
+    if (sp->dims == 0 || sp->dims > RAG_MAX_DIMS) {
+        st = rag_db_corrupt(s, "the dimension of its vectors makes no sense",
+                            err);
+        goto out;
+    }
+    sp->fingerprint = rag_strndup(fingerprint.ptr, fingerprint.len);
+    sp->model = rag_strndup(model.ptr, model.len);
+    if (sp->fingerprint == NULL || sp->model == NULL) {
+        st = rag_fail_nomem(err);
+        goto out;
+    }
+    sp->vectors.kind = RAG_NUMS_VECTORS(id);
+    sp->vectors.no = -1;
+    sp->id = id;
+out:
+    rag_q_close(&q);
+    return st;
+}
+
+rag_status rag_space_use(rag_space **out, rag_store *s, int64_t space_id,
+                         rag_error *err)
+{
+    rag_space *sp;
+    rag_status st;
+
+    *out = NULL;
+    TRY(find_active(s, err));
+    if (space_id == 0)
+        space_id = s->active_space;
+    if (space_id == 0)
+        return RAG_OK;
+    sp = &s->spaces[space_id == s->active_space ? 0 : 1];
+    if (sp->id != space_id) {
+        TRY(space_evict(s, sp, err));
+        st = space_load(sp, s, space_id, err);
+        if (st != RAG_OK) {
+            space_drop(sp);
+            goto out;
+        }
+    }
+    TRY(rag_bitmap_load(&sp->embedded, s, RAG_BITS_EMBEDDED(space_id), err));
+    *out = sp;
+out:
+    return st;
+}
+
+static void describe(rag_store_space *out, const rag_space *sp)
+{
+    memset(out, 0, sizeof *out);
+    if (sp == NULL)
+        return;
+    out->id = sp->id;
+    out->dims = sp->dims;
+    out->fingerprint = rag_str_of(sp->fingerprint);
+    out->model = rag_str_of(sp->model);
+}
+
+rag_status rag_store_space_active(rag_store_space *out, rag_store *s,
+                                  rag_error *err)
+{
+    rag_space *sp = NULL;
+    rag_status st = rag_view_begin(s, err);
+
+    describe(out, NULL);
+    if (st != RAG_OK)
+        return st;
+    TRY(rag_space_use(&sp, s, 0, err));
+    describe(out, sp);
+out:
+    rag_view_end(s);
+    return st;
+}
+
+/* The id of a fingerprint's space, 0: none. */
+static rag_status space_find(int64_t *id, size_t *dims, int64_t *state,
+                             rag_store *s, rag_str fingerprint, rag_error *err)
+{
+    rag_q q = {0};
+    bool row;
+    rag_status st;
+
+    *id = 0;
+    TRY(rag_q_open(
+        &q, s, "SELECT id,dims,state FROM space WHERE fingerprint=?1", err));
+    rag_q_text(&q, fingerprint);
+    TRY(rag_q_step(&row, &q, err));
+    if (row) {
+        *id = rag_q_col(&q, 0);
+        *dims = (size_t)rag_q_u64(&q, 1);
+        *state = rag_q_col(&q, 2);
+    }
+out:
+    rag_q_close(&q);
+    return st;
+}
+
+static rag_status space_insert(int64_t *id, rag_store *s, rag_str fingerprint,
+                               rag_str model, size_t dims, rag_error *err)
+{
+    rag_q q = {0};
+    rag_status st;
+
+    TRY(rag_q_open(&q, s,
+                   "INSERT INTO space(fingerprint,model,dims,state)"
+                   " VALUES(?1,?2,?3,?4)",
+                   err));
+    rag_q_text(&q, fingerprint);
+    rag_q_text(&q, model);
+    rag_q_int(&q, (int64_t)dims);
+    rag_q_int(&q, s->active_space == 0 ? ACTIVE : FILLING);
+    TRY(rag_q_run(&q, err));
+    *id = sqlite3_last_insert_rowid(s->db);
+    if (s->active_space == 0)
+        s->active_space = *id;
+out:
+    rag_q_close(&q);
+    return st;
+}
+
+static rag_status space_state(rag_store *s, int64_t id, int64_t state,
+                              rag_error *err)
+{
+    rag_q q = {0};
+    rag_status st;
+
+    TRY(rag_q_open(&q, s, "UPDATE space SET state=?2 WHERE id=?1", err));
+    rag_q_int(&q, id);
+    rag_q_int(&q, state);
+    TRY(rag_q_run(&q, err));
+out:
+    rag_q_close(&q);
+    return st;
+}
+
+rag_status rag_store_space_put(rag_store_space *out, rag_store *s,
+                               rag_str fingerprint, rag_str model, size_t dims,
+                               rag_error *err)
+{
+    rag_space *sp = NULL;
+    int64_t id;
+    int64_t state = FILLING;
+    size_t have = dims;
+    rag_status st;
+
+    describe(out, NULL);
+    if (dims == 0 || dims > RAG_MAX_DIMS)
+        return rag_fail(err, RAG_E_INVAL, "vectors of %zu dimensions", dims);
+    TRY(find_active(s, err));
+    TRY(space_find(&id, &have, &state, s, fingerprint, err));
+    if (id != 0 && have != dims)
+        return rag_fail(err, RAG_E_MISMATCH,
+                        "the model now gives %zu dimensions; the store holds "
+                        "%zu of the same model: use --reembed with another "
+                        "name, or another store",
+                        dims, have);
+    if (id == 0) {
+        TRY(rag_txn_begin(s, err));
+        TRY(space_insert(&id, s, fingerprint, model, dims, err));
+    } else if (state == DEAD) {
+        TRY(rag_txn_begin(s, err)); /* wanted again before it was swept */
+        TRY(space_state(s, id, FILLING, err));
+    }
+    TRY(rag_space_use(&sp, s, id, err));
+    describe(out, sp);
+out:
+    return rag_txn_done(s, st, 64, err);
+}
+
+rag_status rag_store_space_switch(rag_store *s, int64_t space_id,
+                                  rag_error *err)
+{
+    rag_space *sp = NULL;
+    rag_q q = {0};
+    uint64_t missing;
+    rag_status st;
+
+    TRY(rag_store_unembedded_count(&missing, s, space_id, err));
+    if (missing != 0)
+        return rag_fail(err, RAG_E_INVAL,
+                        "%llu chunks have no vector of the new model yet",
+                        (unsigned long long)missing);
+    if (s->active_space == space_id)
+        return RAG_OK;
+    TRY(rag_txn_commit(s, err)); /* the switch is a transaction of its own */
+    TRY(rag_txn_begin(s, err));
+    TRY(rag_space_use(&sp, s, space_id, err));
+    TRY(rag_q_open(&q, s, "UPDATE space SET state=2 WHERE id<>?1", err));
+    rag_q_int(&q, space_id);
+    TRY(rag_q_run(&q, err));
+    TRY(space_state(s, space_id, ACTIVE, err));
+    s->state.index_generation = 0;
+    s->state.index_vectors = s->state.index_bytes = 0;
+    s->state.generation++;
+    s->state_dirty = true;
+    TRY(rag_txn_commit(s, err));
+    rag_spaces_drop(s);
+    rag_bitmap_drop(&s->indexed);
+    rag_index_close(s);
+out:
+    rag_q_close(&q);
+    if (st != RAG_OK && st != RAG_E_INVAL && st != RAG_E_NOTFOUND)
+        rag_txn_abort(s);
+    return st;
+}
+
+/* ---- which chunks lack a vector
+ * ---------------------------------------------- */
+
+static rag_status live_and_space(rag_space **sp, rag_store *s, int64_t space_id,
+                                 rag_error *err)
+{
+    rag_status st;
+
+    TRY(rag_bitmap_load(&s->live, s, RAG_BITS_LIVE, err));
+    TRY(rag_space_use(sp, s, space_id, err));
+out:
+    return st;
+}
+
+rag_status rag_store_unembedded(int64_t *ids, size_t *n, size_t cap,
+                                rag_store *s, int64_t space_id,
+                                int64_t after_id, rag_error *err)
+{
+    rag_space *sp = NULL;
+    size_t from = after_id < 0 ? 0 : (size_t)after_id + 1;
+    rag_status st = rag_view_begin(s, err);
+
+    *n = 0;
+    if (st != RAG_OK)
+        return st;
+    TRY(live_and_space(&sp, s, space_id, err));
+    for (size_t at = from / 8; at < s->live.n_bytes && *n < cap; at++) {
+        unsigned v = s->live.bits[at];
+
+        if (sp != NULL && at < sp->embedded.n_bytes)
+            v &= ~(unsigned)sp->embedded.bits[at];
+        for (; v != 0 && *n < cap; v &= v - 1) {
+            size_t id = at * 8 + (size_t)__builtin_ctz(v);
+
+            if (id >= from)
+                ids[(*n)++] = (int64_t)id;
+        }
+    }
+out:
+    rag_view_end(s);
+    return st;
+}
+
+rag_status rag_store_unembedded_count(uint64_t *n, rag_store *s,
+                                      int64_t space_id, rag_error *err)
+{
+    rag_space *sp = NULL;
+    rag_status st = rag_view_begin(s, err);
+
+    *n = 0;
+    if (st != RAG_OK)
+        return st;
+    TRY(live_and_space(&sp, s, space_id, err));
+    *n = rag_bitmap_count(&s->live, NULL, sp != NULL ? &sp->embedded : NULL);
+out:
+    rag_view_end(s);
+    return st;
+}
+
+/* ---- storing vectors
+ * ---------------------------------------------------------- */
+
+static rag_status find_vector(int64_t *id, rag_store *s, int64_t space_id,
+                              const uint8_t *key, rag_error *err)
+{
+    rag_q q = {0};
+    bool row;
+    rag_status st;
+
+    *id = 0;
+    TRY(rag_q_open(&q, s, "SELECT id FROM vector WHERE space_id=?1 AND key=?2",
+                   err));
+    rag_q_int(&q, space_id);
+    rag_q_blob(&q, rag_str_n((const char *)key, RAG_STORE_KEY_BYTES));
+    TRY(rag_q_step(&row, &q, err));
+    if (row)
+        *id = rag_q_col(&q, 0);
+    if (*id < 0 || *id > RAG_MAX_VECTOR_ID)
+        st = rag_db_corrupt(s, "the number of a vector makes no sense", err);
+out:
+    rag_q_close(&q);
+    return st;
+}
+
+static rag_status give(rag_store *s, rag_space *sp, int64_t chunk_id,
+                       int64_t vector_id, rag_error *err)
+{
+    rag_status st;
+
+    TRY(rag_nums_set(&sp->vectors, s, chunk_id, (uint32_t)vector_id, err));
+    TRY(rag_bitmap_set(&sp->embedded, chunk_id, 1, true, err));
+    s->state_dirty = true;
+out:
+    return st;
+}
+
+static rag_status check_ids(const rag_store *s, const int64_t *ids, size_t n,
+                            rag_error *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (ids[i] < 1 || ids[i] >= s->state.next_chunk)
+            return rag_fail(err, RAG_E_INVAL, "no chunk %lld",
+                            (long long)ids[i]);
+    return RAG_OK;
+}
+
+static rag_status begin_vectors(rag_space **sp, rag_store *s, int64_t space_id,
+                                const int64_t *ids, size_t n, rag_error *err)
+{
+    rag_status st;
+
+    TRY(rag_txn_begin(s, err));
+    TRY(check_ids(s, ids, n, err));
+    TRY(rag_space_use(sp, s, space_id, err));
+    if (*sp == NULL)
+        st = rag_fail(err, RAG_E_INVAL, "there is no embedding space yet");
+out:
+    return st;
+}
+
+rag_status rag_store_vectors_reuse(bool *hit, rag_store *s, int64_t space_id,
+                                   const int64_t *chunk_ids,
+                                   const uint8_t *keys, size_t n,
+                                   rag_error *err)
+{
+    rag_space *sp = NULL;
+    size_t bytes = 0;
+    rag_status st;
+
+    TRY(begin_vectors(&sp, s, space_id, chunk_ids, n, err));
+    for (size_t i = 0; i < n; i++) {
+        int64_t id;
+
+        TRY(find_vector(&id, s, sp->id, keys + i * RAG_STORE_KEY_BYTES, err));
+        hit[i] = id != 0;
+        if (id == 0)
+            continue;
+        TRY(give(s, sp, chunk_ids[i], id, err));
+        bytes += sizeof(uint32_t);
+    }
+out:
+    return rag_txn_done(s, st, bytes, err);
+}
+
+static rag_status insert_vector(int64_t *id, rag_store *s, rag_space *sp,
+                                const uint8_t *key, const uint16_t *half,
+                                rag_error *err)
+{
+    rag_q q = {0};
+    rag_status st;
+
+    if (s->state.next_vector > RAG_MAX_VECTOR_ID)
+        return rag_fail(err, RAG_E_LIMIT, "the store holds too many vectors");
+    TRY(rag_q_open(&q, s,
+                   "INSERT INTO vector(id,space_id,key,data)"
+                   " VALUES(?1,?2,?3,?4)",
+                   err));
+    *id = s->state.next_vector++;
+    rag_q_int(&q, *id);
+    rag_q_int(&q, sp->id);
+    rag_q_blob(&q, rag_str_n((const char *)key, RAG_STORE_KEY_BYTES));
+    rag_q_blob(&q, rag_str_n((const char *)half, sp->dims * sizeof *half));
+    TRY(rag_q_run(&q, err));
+out:
+    rag_q_close(&q);
+    return st;
+}
+
+static rag_status count_vectors(rag_store *s, int64_t space_id, int64_t n,
+                                rag_error *err)
+{
+    rag_q q = {0};
+    rag_status st;
+
+    TRY(rag_q_open(&q, s, "UPDATE space SET n_vectors=n_vectors+?2 WHERE id=?1",
+                   err));
+    rag_q_int(&q, space_id);
+    rag_q_int(&q, n);
+    TRY(rag_q_run(&q, err));
+out:
+    rag_q_close(&q);
+    return st;
+}
+
+rag_status rag_store_vectors_put(rag_store *s, int64_t space_id,
+                                 const int64_t *chunk_ids, const uint8_t *keys,
+                                 const float *vectors, size_t n, rag_error *err)
+{
+    rag_space *sp = NULL;
+    uint16_t *half = NULL;
+    int64_t n_new = 0;
+    size_t bytes = 0;
+    rag_status st;
+
+    TRY(begin_vectors(&sp, s, space_id, chunk_ids, n, err));
+    half = rag_realloc_array(NULL, sp->dims, sizeof *half);
+    if (half == NULL) {
+        st = rag_fail_nomem(err);
+        goto out;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *key = keys + i * RAG_STORE_KEY_BYTES;
+        int64_t id;
+
+        TRY(find_vector(&id, s, sp->id, key, err));
+        if (id == 0) {
+            rag_vindex_to_half(half, vectors + i * sp->dims, sp->dims);
+            TRY(insert_vector(&id, s, sp, key, half, err));
+            n_new++;
+            bytes += sp->dims * sizeof *half;
+        }
+        TRY(give(s, sp, chunk_ids[i], id, err));
+    }
+    if (n_new != 0)
+        TRY(count_vectors(s, sp->id, n_new, err));
+out:
+    rag_free(half);
+    return rag_txn_done(s, st, bytes, err);
+}
+
+/* ---- reading vectors --------------------------------------------------------
+ */
+
+typedef struct pair {
+    uint32_t vector_id;
+    uint32_t chunk_id;
+} pair;
+
+static int by_vector(const void *a, const void *b)
+{
+    const pair *x = a;
+    const pair *y = b;
+
+    if (x->vector_id != y->vector_id)
+        return x->vector_id < y->vector_id ? -1 : 1;
+    return x->chunk_id < y->chunk_id ? -1 : x->chunk_id > y->chunk_id;
+}
+
+/* What a scan needs while it runs; one allocation each. */
+typedef struct scan {
+    rag_store *s;
+    rag_space *sp;
+    pair *pairs;    /* [SCAN_BATCH] */
+    uint16_t *rows; /* [RAG_SCAN_ROWS x dims] */
+    int64_t ids[RAG_SCAN_ROWS];
+    size_t n_rows;
+    rag_scan_fn fn;
+    void *ctx;
+} scan;
+
+static rag_status scan_emit(scan *x, int64_t chunk_id, rag_str data,
+                            rag_error *err)
+{
+    size_t bytes = x->sp->dims * sizeof *x->rows;
+    rag_status st = RAG_OK;
+
+    if (data.len != bytes)
+        return rag_db_corrupt(x->s, "a vector has the wrong length", err);
+    memcpy(x->rows + x->n_rows * x->sp->dims, data.ptr, bytes);
+    x->ids[x->n_rows++] = chunk_id;
+    if (x->n_rows == RAG_SCAN_ROWS) {
+        st = x->fn(x->ctx, x->ids, x->rows, x->n_rows, err);
+        x->n_rows = 0;
+    }
+    return st;
+}
+
+/* pairs [n] by vector id: one walk over the table, which starts anew where
+ * a longer gap would read rows for nothing. */
+static rag_status scan_rows(scan *x, size_t n, rag_error *err)
+{
+    const uint32_t gap = 64;
+    rag_q q = {0};
+    size_t i = 0;
+    bool row;
+    rag_status st = RAG_OK;
+
+    while (i < n) {
+        int64_t at = 0;
+        size_t upto = i + 1;
+
+        while (upto < n &&
+               x->pairs[upto].vector_id - x->pairs[upto - 1].vector_id <= gap)
+            upto++;
+        TRY(rag_q_open(&q, x->s,
+                       "SELECT id,data FROM vector WHERE id BETWEEN ?1 AND ?2"
+                       " ORDER BY id",
+                       err));
+        rag_q_int(&q, x->pairs[i].vector_id);
+        rag_q_int(&q, x->pairs[upto - 1].vector_id);
+        while (i < upto) {
+            int64_t want = x->pairs[i].vector_id;
+
+            if (at < want) {
+                TRY(rag_q_step(&row, &q, err));
+                at = row ? rag_q_col(&q, 0) : INT64_MAX;
+            }
+            if (at > want) {
+                st = rag_db_corrupt(x->s, "a vector is missing", err);
+                goto out;
+            }
+            if (at == want)
+                TRY(scan_emit(x, x->pairs[i++].chunk_id, rag_q_str(&q, 1),
+                              err));
+        }
+        rag_q_close(&q);
+    }
+out:
+    rag_q_close(&q);
+    return st;
+}
+
+static rag_status scan_batch(scan *x, const int64_t *chunk_ids, size_t n,
+                             rag_error *err)
+{
+    rag_status st = RAG_OK;
+
+    for (size_t i = 0; i < n; i++) {
+        uint32_t v;
+
+        TRY(rag_nums_get(&v, &x->sp->vectors, x->s, chunk_ids[i], err));
+        if (v == 0) {
+            st = rag_db_corrupt(x->s, "a chunk's vector is not known", err);
+            goto out;
+        }
+        x->pairs[i].vector_id = v;
+        x->pairs[i].chunk_id = (uint32_t)chunk_ids[i];
+    }
+    qsort(x->pairs, n, sizeof *x->pairs, by_vector);
+    TRY(scan_rows(x, n, err));
+out:
+    return st;
+}
+
+rag_status rag_vectors_scan(rag_store *s, rag_space *sp,
+                            const int64_t *chunk_ids, size_t n, rag_scan_fn fn,
+                            void *ctx, rag_error *err)
+{
+    scan *x = rag_calloc(1, sizeof *x);
+    size_t most = n < SCAN_BATCH ? n : SCAN_BATCH;
+    rag_status st = RAG_OK;
+
+    if (x == NULL)
+        return rag_fail_nomem(err);
+    x->s = s;
+    x->sp = sp;
+    x->fn = fn;
+    x->ctx = ctx;
+    x->pairs = rag_realloc_array(NULL, most + 1, sizeof *x->pairs);
+    x->rows =
+        rag_realloc_array(NULL, RAG_SCAN_ROWS, sp->dims * sizeof *x->rows);
+    if (x->pairs == NULL || x->rows == NULL) {
+        st = rag_fail_nomem(err);
+        goto out;
+    }
+    for (size_t i = 0; i < n; i += most)
+        TRY(scan_batch(x, chunk_ids + i, n - i < most ? n - i : most, err));
+    if (x->n_rows != 0)
+        TRY(fn(ctx, x->ids, x->rows, x->n_rows, err));
+out:
+    rag_free(x->pairs);
+    rag_free(x->rows);
+    rag_free(x);
+    return st;
+}
+
+/* ---- cosines of a few
+ * -------------------------------------------------------- */
+
+typedef struct dots {
+    const float *query;
+    size_t dims;
+    float *out; /* by position in ids */
+    const int64_t *ids;
+    size_t n;
+} dots;
+
+static rag_status take_dots(void *ctx, const int64_t *chunk_ids,
+                            const uint16_t *rows, size_t n, rag_error *err)
+{
+    dots *d = ctx;
+    float v[RAG_SCAN_ROWS];
+
+    (void)err;
+    rag_vindex_dots(v, rows, n, d->dims, d->query);
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < d->n; k++)
+            if (d->ids[k] == chunk_ids[i])
+                d->out[k] = v[i];
+    return RAG_OK;
+}
+
+rag_status rag_store_cosines(float *out, rag_store *s, const int64_t *chunk_ids,
+                             size_t n, const float *query, size_t dims,
+                             rag_error *err)
+{
+    dots d = {query, dims, out, chunk_ids, n};
+    int64_t *have = NULL;
+    size_t n_have = 0;
+    rag_space *sp = NULL;
+    rag_status st = rag_view_begin(s, err);
+
+    for (size_t i = 0; i < n; i++)
+        out[i] = __builtin_nanf("");
+    if (st != RAG_OK)
+        return st;
+    TRY(rag_space_use(&sp, s, 0, err));
+    if (sp == NULL || n == 0)
+        goto out;
+    if (sp->dims != dims) {
+        st = rag_fail(err, RAG_E_MISMATCH,
+                      "the store holds vectors of %zu dimensions, the query "
+                      "has %zu",
+                      sp->dims, dims);
+        goto out;
+    }
+    have = rag_realloc_array(NULL, n, sizeof *have);
+    if (have == NULL) {
+        st = rag_fail_nomem(err);
+        goto out;
+    }
+    for (size_t i = 0; i < n; i++)
+        if (rag_bitmap_get(&sp->embedded, chunk_ids[i]))
+            have[n_have++] = chunk_ids[i];
+    if (n_have != 0)
+        TRY(rag_vectors_scan(s, sp, have, n_have, take_dots, &d, err));
+out:
+    rag_free(have);
+    rag_view_end(s);
+    return st;
+}

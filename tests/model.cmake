@@ -1,1 +1,2 @@
 rag_fake_test(t_embed fake/fakenn.c)
+rag_fake_test(t_chat)

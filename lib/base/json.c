@@ -20,10 +20,21 @@ static const rag_json *outward(const cJSON *v)
     return (const rag_json *)(const void *)v;
 }
 
+/* cJSON says NULL for malformed text and for no memory; only we know. */
+static _Thread_local bool starved;
+
+static void *take(size_t n_bytes)
+{
+    void *p = rag_malloc(n_bytes);
+
+    starved = starved || p == NULL;
+    return p;
+}
+
 static void hooks(void)
 {
     static bool done;
-    cJSON_Hooks h = {rag_malloc, rag_free};
+    cJSON_Hooks h = {take, rag_free};
 
     if (!__atomic_exchange_n(&done, true, __ATOMIC_RELAXED))
         cJSON_InitHooks(&h);
@@ -61,7 +72,10 @@ rag_status rag_json_parse(rag_json **out, rag_str text, size_t max_bytes,
     if (has_nul_escape(text))
         return rag_fail(err, RAG_E_FORMAT, "%s: JSON string with \\u0000",
                         what);
+    starved = false;
     root = cJSON_ParseWithLengthOpts(text.ptr, text.len, &end, 0);
+    if (root == NULL && starved)
+        return rag_fail_nomem(err);
     if (root == NULL) {
         size_t at = end != NULL && end >= text.ptr ? (size_t)(end - text.ptr)
                                                    : 0;

@@ -20,7 +20,7 @@ typedef struct rag_chat_opts {
     const char *model;
     const char *url; /* base URL; NULL: the provider's default */
     const char *key; /* bearer token or NULL; never logged */
-    double temperature;
+    double temperature;    /* below 0: not sent, the server's own */
     size_t context_tokens; /* Ollama: num_ctx; 0: 8192 */
     size_t max_tokens;     /* of the reply; 0: not sent */
     bool stream;
@@ -38,8 +38,9 @@ typedef struct rag_chat_message {
 typedef struct rag_chat_result {
     int64_t prompt_tokens; /* -1: the server did not say */
     int64_t completion_tokens;
-    bool cut; /* finish_reason length, or the stream broke off */
-    double first_token_ms;
+    int64_t context_tokens; /* of a prompt refused as too long; -1: not said */
+    bool cut; /* the answer is not whole: limit of tokens, or broken off */
+    double first_token_ms; /* -1: nothing came */
 } rag_chat_result;
 
 /* A piece of the answer: valid UTF-8 pieces in order (a character that a
@@ -50,13 +51,17 @@ RAG_NODISCARD rag_status rag_chat_new(rag_chat **out, const rag_chat_opts *o,
                                       rag_error *err);
 void rag_chat_free(rag_chat *c);
 
-/* A stream that breaks off after text was given is RAG_E_NET with result->cut.
- * Retries only while nothing was given to text. */
+/* A stream that breaks off, or brings an error, is RAG_E_NET or RAG_E_REMOTE
+ * with result->cut. Reaching the limit of tokens is RAG_OK with result->cut. A
+ * prompt over the model's context is RAG_E_LIMIT, with the numbers in result.
+ * Retries only while nothing of the answer has come. *out is always filled. */
 RAG_NODISCARD rag_status rag_chat_run(rag_chat_result *out, rag_chat *c,
                                       const rag_chat_message *messages,
                                       size_t n_messages, rag_chat_text text,
                                       void *ctx, rag_error *err);
 
+/* Is the server reachable, the key accepted, the model there (as far as it
+ * says without computing)? *ms: round trip. */
 RAG_NODISCARD rag_status rag_chat_check(rag_chat *c, double *ms,
                                         rag_error *err);
 

@@ -29,11 +29,8 @@ static rag_status slots(const rag_json **out, size_t n, const rag_json *root,
 
 const rag_embed_ops rag_embed_ollama = {
     .provider = "ollama",
-    .url = "http://127.0.0.1:11434",
-    .port = 11434,
+    .endpoint = &rag_endpoint_ollama,
     .path = "/api/embed",
-    .floor = "",
-    .strip = {"/api", "/v1"},
     .fields = fields,
     .slots = slots,
     .open = rag_embed_remote_open,

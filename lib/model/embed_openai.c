@@ -42,9 +42,8 @@ static rag_status slots(const rag_json **out, size_t n, const rag_json *root,
 
 const rag_embed_ops rag_embed_openai = {
     .provider = "openai",
-    .url = "https://api.openai.com/v1",
+    .endpoint = &rag_endpoint_openai,
     .path = "/embeddings",
-    .floor = "/v1",
     .fields = fields,
     .slots = slots,
     .open = rag_embed_remote_open,

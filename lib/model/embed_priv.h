@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/json.h"
 #include "model/embed.h"
+#include "model/endpoint.h"
 #include "model/floats.h"
 #include "net/http.h"
 #include "nn/encoder.h"
@@ -17,11 +18,8 @@
 typedef struct rag_embed_ops {
     const char *provider;
     /* remote ones: where it is and what its requests look like */
-    const char *url;
-    unsigned port; /* when neither scheme nor port is given */
+    const rag_endpoint *endpoint;
     const char *path;
-    const char *floor;    /* path of a URL that has none: "/v1" */
-    const char *strip[2]; /* endings of a URL that do not belong there */
     /* fields of the request besides its texts */
     void (*fields)(rag_jw *w, const rag_embed_opts *o);
     /* slots [n]: where the vector of each text is in the reply */

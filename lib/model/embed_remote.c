@@ -10,7 +10,6 @@
 #include "base/mem.h"
 #include "model/embed_priv.h"
 #include "net/errtext.h"
-#include "net/url.h"
 
 /* a number of a vector as text is at most about 25 bytes */
 #define NUMBER_BYTES 32u
@@ -48,35 +47,6 @@ struct run {
     rag_error error;
 };
 
-static rag_status make_url(char **out, const rag_embedder *e, rag_error *err)
-{
-    const rag_embed_ops *ops = e->ops;
-    char *url = NULL;
-    rag_url parts;
-    rag_buf b;
-    rag_status st;
-
-    rag_buf_init(&b, RAG_URL_MAX_BYTES);
-    *out = NULL;
-    TRY(rag_url_normalise(
-        &url, e->o.url != NULL && e->o.url[0] != '\0' ? e->o.url : ops->url,
-        ops->port, err));
-    TRY(rag_url_parse(&parts, url, err));
-    rag_buf_addz(&b, url);
-    for (size_t i = 0; i < 2; i++)
-        if (ops->strip[i] != NULL && rag_str_ends(parts.path, ops->strip[i]))
-            rag_buf_trunc(&b, b.len - strlen(ops->strip[i]));
-    if (parts.path.len == 0)
-        rag_buf_addz(&b, ops->floor);
-    TRY(rag_buf_status(&b, err));
-    *out = rag_buf_take(&b, NULL);
-    st = *out != NULL ? RAG_OK : rag_fail_nomem(err);
-out:
-    rag_free(url);
-    rag_buf_dispose(&b);
-    return st;
-}
-
 rag_status rag_embed_remote_open(rag_embedder *e, rag_error *err)
 {
     rag_http_opts o = {.key = e->o.key,
@@ -86,7 +56,7 @@ rag_status rag_embed_remote_open(rag_embedder *e, rag_error *err)
                        .cancelled = e->o.cancelled,
                        .cancel_ctx = e->o.cancel_ctx};
     char *url;
-    rag_status st = make_url(&url, e, err);
+    rag_status st = rag_endpoint_url(&url, e->ops->endpoint, e->o.url, err);
 
     if (st == RAG_OK)
         st = rag_http_new(&e->http, url, &o, err);

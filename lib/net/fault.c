@@ -15,10 +15,10 @@ static rag_status status_error(const rag_fault *f, rag_error *err)
     char text[RAG_ERRTEXT_MAX_BYTES + 8];
     const char *sep;
 
-    rag_errtext_show(text, f->body, f->key);
-    sep = text[0] != '\0' ? ": " : "";
     if (f->status >= 200 && f->status < 300)
         return RAG_OK;
+    rag_errtext_show(text, f->body, f->key);
+    sep = text[0] != '\0' ? ": " : "";
     if (f->status == 401 || f->status == 403)
         return rag_fail(err, RAG_E_AUTH, "%s: %s (%ld)%s%s", f->host,
                         f->key.len != 0 ? "the API key was refused"

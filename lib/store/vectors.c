@@ -345,6 +345,36 @@ out:
     return st;
 }
 
+rag_status rag_store_sample(int64_t *ids, size_t *n, size_t cap, rag_store *s,
+                            rag_error *err)
+{
+    rag_space *sp = NULL;
+    uint64_t total;
+    uint64_t seen = 0;
+    rag_status st = rag_view_begin(s, err);
+
+    *n = 0;
+    if (st != RAG_OK)
+        return st;
+    TRY(live_and_space(&sp, s, 0, err));
+    if (sp == NULL)
+        goto out;
+    total = rag_bitmap_count(&s->live, &sp->embedded, NULL);
+    for (size_t at = 0;
+         at < s->live.n_bytes && at < sp->embedded.n_bytes && *n < cap; at++) {
+        unsigned v = (unsigned)s->live.bits[at] & sp->embedded.bits[at];
+
+        for (; v != 0 && *n < cap; v &= v - 1, seen++)
+            /* the (*n)-th of cap equal steps through all of them */
+            if (total <= cap || seen * cap >= *n * total)
+                ids[(*n)++] =
+                    (int64_t)(at * 8 + (size_t)__builtin_ctz(v));
+    }
+out:
+    rag_view_end(s);
+    return st;
+}
+
 /* ---- storing vectors
  * ---------------------------------------------------------- */
 

@@ -261,13 +261,16 @@ static rag_status open_for(rag **r, bool *fresh, cmd_run *run, rag_error *err)
     *fresh = false;
     if (f.dry_run) {
         st = rag_open(r, &run->config, RAG_OPEN_READ, 0, err);
-        if (st == RAG_E_NOTFOUND)
+        if (st == RAG_E_NOTFOUND) {
+            rag_error_clear(err);
             st = rag_open(r, &run->config, RAG_OPEN_NONE, 0, err);
+        }
         return st;
     }
     st = rag_open(r, &run->config, RAG_OPEN_WRITE, (unsigned)f.wait_s * 1000,
                   err);
     if (st == RAG_E_NOTFOUND) {
+        rag_error_clear(err);
         *fresh = true;
         st = rag_open(r, &run->config, RAG_OPEN_CREATE,
                       (unsigned)f.wait_s * 1000, err);

@@ -209,23 +209,7 @@ static int batch(cmd_run *run, rag *r, const rag_search_opts *o, rag_error *err)
             one(&found, run, r, line, o, no, &why) != RAG_OK) {
             int code = exit_of(why.code);
 
-            rag_jw *w = rag_jw_new();
-
-            if (w != NULL) {
-                rag_jw_obj(w, NULL);
-                rag_jw_strz(w, "schema", "rag.error/1");
-                rag_jw_int(w, "query_no", no);
-                rag_jw_obj(w, "error");
-                rag_jw_strz(w, "code", rag_status_name(why.code));
-                rag_jw_int(w, "exit", code);
-                rag_jw_strz(w, "message", why.msg);
-                rag_jw_null(w, "hint");
-                rag_jw_end(w);
-                rag_jw_end(w);
-                (void)!out_json(run, w, NULL);
-                rag_jw_free(w);
-            }
-            term_warn(run->term, "rag: query %lld: %s", (long long)no, why.msg);
+            out_error_line(run, no, &why);
             if (code > worst)
                 worst = code;
         }

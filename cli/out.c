@@ -134,3 +134,25 @@ out:
     rag_buf_dispose(&b);
     return st;
 }
+
+void out_error_line(cmd_run *run, int64_t query_no, const rag_error *why)
+{
+    rag_jw *w = rag_jw_new();
+
+    if (w != NULL) {
+        rag_jw_obj(w, NULL);
+        rag_jw_strz(w, "schema", "rag.error/1");
+        rag_jw_int(w, "query_no", query_no);
+        rag_jw_obj(w, "error");
+        rag_jw_strz(w, "code", rag_status_name(why->code));
+        rag_jw_int(w, "exit", exit_of(why->code));
+        rag_jw_strz(w, "message", why->msg);
+        rag_jw_null(w, "hint");
+        rag_jw_end(w);
+        rag_jw_end(w);
+        if (out_json(run, w, NULL) != RAG_OK)
+            term_verbose(run->term, "rag: no memory for the error object");
+        rag_jw_free(w);
+    }
+    term_warn(run->term, "rag: query %lld: %s", (long long)query_no, why->msg);
+}

@@ -15,6 +15,9 @@ void out_hit_json(rag_jw *w, const char *key, const rag_hit *h,
 void out_place(rag_buf *b, const rag_hit *h);
 /* Finishes w onto stdout with a newline. */
 RAG_NODISCARD rag_status out_json(cmd_run *run, rag_jw *w, rag_error *err);
+/* A failed query of a batch: an error object with its number, and a line on
+ * stderr. */
+void out_error_line(cmd_run *run, int64_t query_no, const rag_error *why);
 /* A number that may be NaN: null. */
 void out_num(rag_jw *w, const char *key, double v, int decimals);
 /* Base64 of bytes, for names that are no UTF-8. */

@@ -8,3 +8,5 @@ rag_test(t_vindex_key)
 # store
 rag_test(t_store)
 rag_test(t_store_vectors)
+rag_test(t_store_crash)
+rag_test(t_store_users)

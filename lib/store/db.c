@@ -33,20 +33,28 @@ rag_status rag_fail_cancelled(rag_error *err)
 /* ---- errors ---------------------------------------------------------------
  */
 
-static rag_status fail_io(rag_store *s, rag_error *err)
+static rag_status fail_full(const rag_store *s, rag_error *err)
+{
+    return rag_fail(err, RAG_E_IO,
+                    "no space left for the store %s: free some and run again "
+                    "(what was committed is safe)",
+                    s->dir);
+}
+
+static rag_status fail_io(rag_store *s, int ext, rag_error *err)
 {
     int sys = s->db != NULL ? sqlite3_system_errno(s->db) : 0;
 
-    if (sys == ENOSPC || sys == EDQUOT || sys == EFBIG)
-        return rag_fail(err, RAG_E_IO,
-                        "no space left for the store %s: free some and run "
-                        "again (what was committed is safe)",
-                        s->dir);
+    /* SQLite keeps no errno when -shm cannot be made longer */
+    if (sys == ENOSPC || sys == EDQUOT || sys == EFBIG ||
+        ext == SQLITE_IOERR_SHMSIZE)
+        return fail_full(s, err);
     if (sys == EACCES || sys == EPERM || sys == EROFS)
         return rag_fail(err, RAG_E_IO, "no permission for the store %s: %s",
                         s->dir, strerror(sys));
-    return rag_fail(err, RAG_E_IO, "the disk of the store %s failed: %s",
-                    s->dir, sys != 0 ? strerror(sys) : sqlite3_errmsg(s->db));
+    return rag_fail(err, RAG_E_IO,
+                    "the disk of the store %s is full or failed: %s", s->dir,
+                    sys != 0 ? strerror(sys) : sqlite3_errmsg(s->db));
 }
 
 static rag_status fail_open(rag_store *s, rag_error *err)
@@ -68,17 +76,14 @@ rag_status rag_db_fail(rag_store *s, int rc, rag_error *err)
     case SQLITE_NOMEM:
         return rag_fail_nomem(err);
     case SQLITE_FULL:
-        return rag_fail(err, RAG_E_IO,
-                        "no space left for the store %s: free some and run "
-                        "again (what was committed is safe)",
-                        s->dir);
+        return fail_full(s, err);
     case SQLITE_IOERR:
         if (ext == SQLITE_IOERR_NOMEM)
             return rag_fail_nomem(err);
         /* a file cut short: pages that the header promises are not there */
         if (ext == SQLITE_IOERR_SHORT_READ || ext == SQLITE_IOERR_CORRUPTFS)
             return rag_db_corrupt(s, "the file is cut short", err);
-        return fail_io(s, err);
+        return fail_io(s, ext, err);
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
     case SQLITE_AUTH:

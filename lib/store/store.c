@@ -283,16 +283,15 @@ out:
     return st;
 }
 
-static rag_status open_db(rag_store *s, rag_error *err)
+static rag_status open_with(rag_store *s, int access, bool frozen,
+                            rag_error *err)
 {
-    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-    bool frozen = !s->opts.write && is_frozen(s);
-    bool empty;
+    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | access;
+    bool empty = false;
     rag_buf name;
     rag_status st;
     int rc;
 
-    flags |= s->opts.write ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
     flags |= frozen ? SQLITE_OPEN_URI : 0;
     rag_buf_init(&name, 1u << 16);
     db_name(&name, s, frozen);
@@ -316,6 +315,22 @@ static rag_status open_db(rag_store *s, rag_error *err)
 out:
     rag_buf_dispose(&name);
     return st;
+}
+
+static rag_status open_db(rag_store *s, rag_error *err)
+{
+    bool frozen = !s->opts.write && is_frozen(s);
+    int access = s->opts.write ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
+    rag_status st = open_with(s, access, frozen, err);
+
+    if (st != RAG_E_IO || s->opts.write || s->db == NULL ||
+        sqlite3_extended_errcode(s->db) != SQLITE_READONLY_ROLLBACK)
+        return st;
+    /* the making of the store was interrupted before its log took over: only
+     * who may write can undo that */
+    (void)sqlite3_close_v2(s->db);
+    s->db = NULL;
+    return open_with(s, SQLITE_OPEN_READWRITE, frozen, err);
 }
 
 /* ---- open and close ---------------------------------------------------------

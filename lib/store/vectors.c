@@ -367,8 +367,7 @@ rag_status rag_store_sample(int64_t *ids, size_t *n, size_t cap, rag_store *s,
         for (; v != 0 && *n < cap; v &= v - 1, seen++)
             /* the (*n)-th of cap equal steps through all of them */
             if (total <= cap || seen * cap >= *n * total)
-                ids[(*n)++] =
-                    (int64_t)(at * 8 + (size_t)__builtin_ctz(v));
+                ids[(*n)++] = (int64_t)(at * 8 + (size_t)__builtin_ctz(v));
     }
 out:
     rag_view_end(s);

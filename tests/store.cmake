@@ -10,3 +10,6 @@ rag_test(t_store)
 rag_test(t_store_vectors)
 rag_test(t_store_crash)
 rag_test(t_store_users)
+# figures for docs/benchmarks.md; not a test
+add_executable(bench_vindex EXCLUDE_FROM_ALL bench/bench_vindex.c)
+target_link_libraries(bench_vindex PRIVATE librag)

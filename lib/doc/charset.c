@@ -61,8 +61,9 @@ static bool unit_ok(unsigned u)
            (u < 0x7F || u >= 0xA0) && u != 0xFFFF && u != 0xFFFE;
 }
 
-/* UTF-16 without a mark: ASCII (blanks, digits, markup) leaves zero bytes, all
- * on one side, and no unit is a control. */
+/* UTF-16 without a mark: ASCII (blanks, digits, markup) leaves zero bytes,
+ * most on one side (U+AC00 leaves them on the other), and hardly a unit is a
+ * control. */
 static const char *wide16_of(rag_str s)
 {
     const unsigned char *p = (const unsigned char *)s.ptr;
@@ -75,7 +76,7 @@ static const char *wide16_of(rag_str s)
         if (p[i] == 0)
             zero[i % 2]++;
     low = zero[0] < zero[1] ? 0 : 1; /* the side with fewer zeros */
-    if (n < 2 || zero[1 - low] * 50 < n || zero[low] * 20 > zero[1 - low])
+    if (n < 2 || zero[1 - low] * 50 < n || zero[low] * 3 > zero[1 - low])
         return NULL;
     for (size_t i = 0; i < n; i++) {
         unsigned high = p[2 * i + 1 - low];
@@ -116,36 +117,6 @@ static const char *escapes_of(rag_str s)
         rag_str_find(s, RAG_STR_LIT("\x1B$@")) != SIZE_MAX)
         return "ISO-2022-JP";
     return NULL;
-}
-
-/* What the front of a file says by itself, or NULL. */
-static const char *sure_of(rag_str s)
-{
-    const char *name = mark_of(s);
-
-    if (name == NULL && memchr(s.ptr, 0, s.len) != NULL) {
-        name = wide32_of(s);
-        if (name == NULL)
-            name = wide16_of(s);
-    }
-    return name != NULL ? name : escapes_of(s);
-}
-
-bool rag_charset_is_text(rag_str head)
-{
-    size_t n_control = 0;
-
-    if (head.len == 0 || sure_of(head) != NULL)
-        return true;
-    for (size_t i = 0; i < head.len; i++) {
-        unsigned char c = (unsigned char)head.ptr[i];
-
-        if ((c < 0x20 && (c < 7 || c > 13) && c != 0x1B) || c == 0x7F)
-            n_control++;
-    }
-    /* stray controls and NULs happen in logs; compressed or encrypted bytes
-     * hold a tenth of them, programs more */
-    return n_control * 20 <= head.len || n_control == 1;
 }
 
 /* ---- UTF-8 with faults */
@@ -195,6 +166,46 @@ static utf8_census take_census(rag_str s)
 static bool mostly_utf8(const utf8_census *c)
 {
     return c->n_bad == 0 || c->n_bad * 4 <= c->n_multi;
+}
+
+/* UTF-8 with stray NULs: in UTF-16 they are many, and what lies between them
+ * is no UTF-8. */
+static bool holds_nuls(rag_str s)
+{
+    rag_str front = rag_str_cut(s, 0, WIDE_BYTES);
+    utf8_census c = take_census(front);
+
+    return c.n_nul * 8 < front.len && mostly_utf8(&c);
+}
+
+/* What the front of a file says by itself, or NULL. */
+static const char *sure_of(rag_str s)
+{
+    const char *name = mark_of(s);
+
+    if (name == NULL && memchr(s.ptr, 0, s.len) != NULL) {
+        name = wide32_of(s);
+        if (name == NULL && !holds_nuls(s))
+            name = wide16_of(s);
+    }
+    return name != NULL ? name : escapes_of(s);
+}
+
+bool rag_charset_is_text(rag_str head)
+{
+    size_t n_control = 0;
+
+    if (head.len == 0 || sure_of(head) != NULL)
+        return true;
+    for (size_t i = 0; i < head.len; i++) {
+        unsigned char c = (unsigned char)head.ptr[i];
+
+        if ((c < 0x20 && (c < 7 || c > 13) && c != 0x1B) || c == 0x7F)
+            n_control++;
+    }
+    /* stray controls and NULs happen in logs; compressed or encrypted bytes
+     * hold a tenth of them, programs more */
+    return n_control * 20 <= head.len || n_control == 1;
 }
 
 void rag_charset_mend(rag_buf *text, size_t *n_bad, size_t *n_nul)
@@ -290,7 +301,7 @@ static int score_as(const char *name, rag_str sample, bool kana)
             errno != E2BIG) {
             if (left < 2 && errno == EINVAL)
                 break; /* the sample ends inside a character */
-            bad += 4;
+            bad += 2;
             from.in++;
             left--;
             continue;

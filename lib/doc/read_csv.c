@@ -40,7 +40,8 @@ static size_t quoted_end(const csv *c, size_t at)
     size_t stop = c->text.len - at > MAX_QUOTED_BYTES ? at + MAX_QUOTED_BYTES
                                                       : c->text.len;
 
-    for (at++; at < stop; at++) {
+    at++;
+    while (at < stop) {
         const char *q = memchr(c->text.ptr + at, '"', stop - at);
 
         if (q == NULL)
@@ -48,7 +49,7 @@ static size_t quoted_end(const csv *c, size_t at)
         at = (size_t)(q - c->text.ptr);
         if (at + 1 >= c->text.len || c->text.ptr[at + 1] != '"')
             return at + 1;
-        at++; /* "" is a quote inside */
+        at += 2; /* "" is a quote inside */
     }
     return 0;
 }

@@ -168,14 +168,28 @@ static bool mostly_utf8(const utf8_census *c)
     return c->n_bad == 0 || c->n_bad * 4 <= c->n_multi;
 }
 
-/* UTF-8 with stray NULs: in UTF-16 they are many, and what lies between them
- * is no UTF-8. */
+/* NUL and what else no text holds; white space, bell and escape may be. */
+static size_t count_controls(rag_str s)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+
+        n += (c < 0x20 && (c < 7 || c > 13) && c != 0x1B) || c == 0x7F;
+    }
+    return n;
+}
+
+/* UTF-8 with stray NULs: in UTF-16 they are many, and the other bytes are no
+ * UTF-8 or hold controls. */
 static bool holds_nuls(rag_str s)
 {
     rag_str front = rag_str_cut(s, 0, WIDE_BYTES);
     utf8_census c = take_census(front);
 
-    return c.n_nul * 8 < front.len && mostly_utf8(&c);
+    return c.n_nul * 8 < front.len && mostly_utf8(&c) &&
+           (count_controls(front) - c.n_nul) * 50 <= front.len;
 }
 
 /* What the front of a file says by itself, or NULL. */
@@ -193,19 +207,11 @@ static const char *sure_of(rag_str s)
 
 bool rag_charset_is_text(rag_str head)
 {
-    size_t n_control = 0;
+    size_t n = count_controls(head);
 
-    if (head.len == 0 || sure_of(head) != NULL)
-        return true;
-    for (size_t i = 0; i < head.len; i++) {
-        unsigned char c = (unsigned char)head.ptr[i];
-
-        if ((c < 0x20 && (c < 7 || c > 13) && c != 0x1B) || c == 0x7F)
-            n_control++;
-    }
     /* stray controls and NULs happen in logs; compressed or encrypted bytes
      * hold a tenth of them, programs more */
-    return n_control * 20 <= head.len || n_control == 1;
+    return n * 20 <= head.len || n == 1 || sure_of(head) != NULL;
 }
 
 void rag_charset_mend(rag_buf *text, size_t *n_bad, size_t *n_nul)
@@ -270,10 +276,16 @@ static high_runs count_runs(rag_str s)
     return h;
 }
 
+typedef enum script_set {
+    WANT_HANGUL,
+    WANT_JAPANESE, /* kana and Han */
+    WANT_KANA
+} script_set;
+
 /* Share (per mille) of the characters beyond ASCII that prose of the script
  * holds, when sample is decoded as `name`; faults and rare characters count
  * against it. */
-static int score_as(const char *name, rag_str sample, bool kana)
+static int score_as(const char *name, rag_str sample, script_set want)
 {
     iconv_t cd = iconv_open("UTF-32LE", name);
     long good = 0;
@@ -313,11 +325,10 @@ static int score_as(const char *name, rag_str sample, bool kana)
         if (ascii && cp < 0x80)
             continue;
         n++;
-        if (kana)
-            good += cp >= 0x3000 && cp < 0x3100   ? 1
-                    : cp >= 0x4E00 && cp < 0xA000 ? 1
-                    : cp >= 0xFF00 && cp < 0xFF60 ? 1
-                                                  : 0;
+        if (want != WANT_HANGUL)
+            good += (cp >= 0x3000 && cp < 0x3100) ||
+                    (want == WANT_JAPANESE && ((cp >= 0x4E00 && cp < 0xA000) ||
+                                               (cp >= 0xFF00 && cp < 0xFF60)));
         else if (cp >= 0xAC00 && cp <= 0xD7A3)
             good += lead || name[0] == 'J' ? 1 : 0;
         bad += cp >= 0xFF61 && cp <= 0xFF9F;
@@ -346,8 +357,11 @@ static void guess(char out[RAG_CHARSET_NAME_BYTES], rag_str sample)
 {
     static const struct {
         const char *name;
-        bool kana;
-    } east[] = {{"CP949", false}, {"CP932", true}, {"JOHAB", false}};
+        script_set want;
+    } east[] = {{"CP949", WANT_HANGUL},
+                {"CP932", WANT_JAPANESE},
+                {"EUC-JP", WANT_KANA}, /* its Han are CP949's Hangul */
+                {"JOHAB", WANT_HANGUL}};
     high_runs h = count_runs(sample);
     char said[RAG_CHARSET_NAME_BYTES];
     bool lone = h.n_lone * 10 >= h.n_runs * 6;
@@ -357,12 +371,18 @@ static void guess(char out[RAG_CHARSET_NAME_BYTES], rag_str sample)
     if (h.n_high == 0)
         return;
     for (size_t i = 0; !lone && i < sizeof east / sizeof east[0]; i++) {
-        int score = score_as(east[i].name, sample, east[i].kana);
+        int score = score_as(east[i].name, sample, east[i].want);
 
         if (score > best) {
             best = score;
             set_name(out, east[i].name);
         }
+    }
+    /* the second bytes of Shift_JIS may be ASCII; curled quotes read as its
+     * Han, never as kana */
+    if (lone && score_as("CP932", sample, WANT_KANA) > best) {
+        set_name(out, "CP932");
+        return;
     }
     if (best > 699)
         return;

@@ -17,7 +17,7 @@
  * rows share a block of about GROUP_BYTES: a block takes 32 bytes, as much as
  * many a row, and a chunk holds many rows anyway. */
 #define ROW_BLOCKS_MAX_BYTES ((size_t)16 << 20)
-#define GROUP_BYTES ((size_t)256)
+#define GROUP_BYTES ((size_t)512)
 /* A quoted cell of more than this is an unclosed quote. */
 #define MAX_QUOTED_BYTES ((size_t)1 << 20)
 /* After so many of those the file does not quote. */

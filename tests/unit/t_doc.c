@@ -206,6 +206,29 @@ static void encodings_are_recognised(void **state)
     DECODED(
         "\x82\xB1\x82\xEA\x82\xCD\x90\xE0\x96\xBE\x8F\x91\x82\xC5\x82\xB7\n",
         "CP932", "これは説明書です\n");
+    DECODED("Install the \x83|\x83\x93\x83v pump and open the \x83J\x83o\x81[ "
+            "first.\n",
+            "CP932", "Install the ポンプ pump and open the カバー first.\n");
+    DECODED("Install the \xA5\xDD\xA5\xF3\xA5\xD7 pump and open the "
+            "\xA5\xAB\xA5\xD0\xA1\xBC first.\n",
+            "EUC-JP", "Install the ポンプ pump and open the カバー first.\n");
+    DECODED("It\x92s \x93"
+            "fine\x94 \x96 don\x92t worry.\n",
+            "CP1252", "It’s “fine” – don’t worry.\n");
+    DECODED("\xDD\xF2\xEE \xF0\xF3\xEA\xEE\xE2\xEE\xE4\xF1\xF2\xE2\xEE "
+            "\xEF\xEE \xEE\xE1\xF1\xEB\xF3\xE6\xE8\xE2\xE0\xED\xE8\xFE "
+            "\xED\xE0\xF1\xEE\xF1\xE0.\n",
+            "WINDOWS-1251", "Это руководство по обслуживанию насоса.\n");
+    DECODED("\x1F\x04"
+            "5\x04@\x04"
+            "5\x04"
+            "4\x04 \x00>\x04"
+            "B\x04:\x04@\x04K\x04"
+            "B\x04"
+            "8\x04"
+            "5\x04<\x04 \x00:\x04@\x04K\x04H\x04:\x04"
+            "8\x04.\x00\n\x00",
+            "UTF-16LE", "Перед открытием крышки.\n");
     DECODED("\x1B$)C\n\x0E"
             "0!\x0F a\n",
             "ISO-2022-KR", "\n가 a\n");

@@ -98,7 +98,7 @@ static void rows_of_large_files_are_grouped(void **state)
     OK(read_bytes(&d, "a.csv", b.ptr, b.len, &err), &err);
     doc = d.doc[0];
     check_spans(doc);
-    assert_true(doc->n_blocks > 1000 && doc->n_blocks < b.len / 200);
+    assert_true(doc->n_blocks > 1000 && doc->n_blocks < b.len / 400);
     for (size_t i = 1; i < doc->n_blocks; i++) {
         assert_int_equal(doc->blocks[i].head, 0);
         assert_int_equal(doc->text[doc->blocks[i].start], 'b');

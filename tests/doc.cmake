@@ -6,3 +6,9 @@ rag_test(t_sandbox)
 target_compile_definitions(t_sandbox PRIVATE
     RAG_TEST_CHILD="$<TARGET_FILE:sandbox_child>")
 add_dependencies(t_sandbox sandbox_child)
+# readers other than PDF
+rag_test(t_doc)
+rag_test(t_read_html)
+rag_test(t_read_markdown)
+rag_test(t_read_rows)
+rag_test(t_doc_shared)

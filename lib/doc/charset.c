@@ -61,8 +61,9 @@ static bool unit_ok(unsigned u)
            (u < 0x7F || u >= 0xA0) && u != 0xFFFF && u != 0xFFFE;
 }
 
-/* UTF-16 without a mark: ASCII (blanks, digits, markup) leaves zero bytes, all
- * on one side, and no unit is a control. */
+/* UTF-16 without a mark: ASCII (blanks, digits, markup) leaves zero bytes,
+ * most on one side (U+AC00 leaves them on the other), and hardly a unit is a
+ * control. */
 static const char *wide16_of(rag_str s)
 {
     const unsigned char *p = (const unsigned char *)s.ptr;
@@ -75,7 +76,7 @@ static const char *wide16_of(rag_str s)
         if (p[i] == 0)
             zero[i % 2]++;
     low = zero[0] < zero[1] ? 0 : 1; /* the side with fewer zeros */
-    if (n < 2 || zero[1 - low] * 50 < n || zero[low] * 20 > zero[1 - low])
+    if (n < 2 || zero[1 - low] * 50 < n || zero[low] * 3 > zero[1 - low])
         return NULL;
     for (size_t i = 0; i < n; i++) {
         unsigned high = p[2 * i + 1 - low];
@@ -116,36 +117,6 @@ static const char *escapes_of(rag_str s)
         rag_str_find(s, RAG_STR_LIT("\x1B$@")) != SIZE_MAX)
         return "ISO-2022-JP";
     return NULL;
-}
-
-/* What the front of a file says by itself, or NULL. */
-static const char *sure_of(rag_str s)
-{
-    const char *name = mark_of(s);
-
-    if (name == NULL && memchr(s.ptr, 0, s.len) != NULL) {
-        name = wide32_of(s);
-        if (name == NULL)
-            name = wide16_of(s);
-    }
-    return name != NULL ? name : escapes_of(s);
-}
-
-bool rag_charset_is_text(rag_str head)
-{
-    size_t n_control = 0;
-
-    if (head.len == 0 || sure_of(head) != NULL)
-        return true;
-    for (size_t i = 0; i < head.len; i++) {
-        unsigned char c = (unsigned char)head.ptr[i];
-
-        if ((c < 0x20 && (c < 7 || c > 13) && c != 0x1B) || c == 0x7F)
-            n_control++;
-    }
-    /* stray controls and NULs happen in logs; compressed or encrypted bytes
-     * hold a tenth of them, programs more */
-    return n_control * 20 <= head.len || n_control == 1;
 }
 
 /* ---- UTF-8 with faults */
@@ -195,6 +166,52 @@ static utf8_census take_census(rag_str s)
 static bool mostly_utf8(const utf8_census *c)
 {
     return c->n_bad == 0 || c->n_bad * 4 <= c->n_multi;
+}
+
+/* NUL and what else no text holds; white space, bell and escape may be. */
+static size_t count_controls(rag_str s)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+
+        n += (c < 0x20 && (c < 7 || c > 13) && c != 0x1B) || c == 0x7F;
+    }
+    return n;
+}
+
+/* UTF-8 with stray NULs: in UTF-16 they are many, and the other bytes are no
+ * UTF-8 or hold controls. */
+static bool holds_nuls(rag_str s)
+{
+    rag_str front = rag_str_cut(s, 0, WIDE_BYTES);
+    utf8_census c = take_census(front);
+
+    return c.n_nul * 8 < front.len && mostly_utf8(&c) &&
+           (count_controls(front) - c.n_nul) * 50 <= front.len;
+}
+
+/* What the front of a file says by itself, or NULL. */
+static const char *sure_of(rag_str s)
+{
+    const char *name = mark_of(s);
+
+    if (name == NULL && memchr(s.ptr, 0, s.len) != NULL) {
+        name = wide32_of(s);
+        if (name == NULL && !holds_nuls(s))
+            name = wide16_of(s);
+    }
+    return name != NULL ? name : escapes_of(s);
+}
+
+bool rag_charset_is_text(rag_str head)
+{
+    size_t n = count_controls(head);
+
+    /* stray controls and NULs happen in logs; compressed or encrypted bytes
+     * hold a tenth of them, programs more */
+    return n * 20 <= head.len || n == 1 || sure_of(head) != NULL;
 }
 
 void rag_charset_mend(rag_buf *text, size_t *n_bad, size_t *n_nul)
@@ -259,10 +276,16 @@ static high_runs count_runs(rag_str s)
     return h;
 }
 
+typedef enum script_set {
+    WANT_HANGUL,
+    WANT_JAPANESE, /* kana and Han */
+    WANT_KANA
+} script_set;
+
 /* Share (per mille) of the characters beyond ASCII that prose of the script
  * holds, when sample is decoded as `name`; faults and rare characters count
  * against it. */
-static int score_as(const char *name, rag_str sample, bool kana)
+static int score_as(const char *name, rag_str sample, script_set want)
 {
     iconv_t cd = iconv_open("UTF-32LE", name);
     long good = 0;
@@ -290,7 +313,7 @@ static int score_as(const char *name, rag_str sample, bool kana)
             errno != E2BIG) {
             if (left < 2 && errno == EINVAL)
                 break; /* the sample ends inside a character */
-            bad += 4;
+            bad += 2;
             from.in++;
             left--;
             continue;
@@ -302,11 +325,10 @@ static int score_as(const char *name, rag_str sample, bool kana)
         if (ascii && cp < 0x80)
             continue;
         n++;
-        if (kana)
-            good += cp >= 0x3000 && cp < 0x3100   ? 1
-                    : cp >= 0x4E00 && cp < 0xA000 ? 1
-                    : cp >= 0xFF00 && cp < 0xFF60 ? 1
-                                                  : 0;
+        if (want != WANT_HANGUL)
+            good += (cp >= 0x3000 && cp < 0x3100) ||
+                    (want == WANT_JAPANESE && ((cp >= 0x4E00 && cp < 0xA000) ||
+                                               (cp >= 0xFF00 && cp < 0xFF60)));
         else if (cp >= 0xAC00 && cp <= 0xD7A3)
             good += lead || name[0] == 'J' ? 1 : 0;
         bad += cp >= 0xFF61 && cp <= 0xFF9F;
@@ -335,8 +357,11 @@ static void guess(char out[RAG_CHARSET_NAME_BYTES], rag_str sample)
 {
     static const struct {
         const char *name;
-        bool kana;
-    } east[] = {{"CP949", false}, {"CP932", true}, {"JOHAB", false}};
+        script_set want;
+    } east[] = {{"CP949", WANT_HANGUL},
+                {"CP932", WANT_JAPANESE},
+                {"EUC-JP", WANT_KANA}, /* its Han are CP949's Hangul */
+                {"JOHAB", WANT_HANGUL}};
     high_runs h = count_runs(sample);
     char said[RAG_CHARSET_NAME_BYTES];
     bool lone = h.n_lone * 10 >= h.n_runs * 6;
@@ -346,12 +371,18 @@ static void guess(char out[RAG_CHARSET_NAME_BYTES], rag_str sample)
     if (h.n_high == 0)
         return;
     for (size_t i = 0; !lone && i < sizeof east / sizeof east[0]; i++) {
-        int score = score_as(east[i].name, sample, east[i].kana);
+        int score = score_as(east[i].name, sample, east[i].want);
 
         if (score > best) {
             best = score;
             set_name(out, east[i].name);
         }
+    }
+    /* the second bytes of Shift_JIS may be ASCII; curled quotes read as its
+     * Han, never as kana */
+    if (lone && score_as("CP932", sample, WANT_KANA) > best) {
+        set_name(out, "CP932");
+        return;
     }
     if (best > 699)
         return;

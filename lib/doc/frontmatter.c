@@ -130,6 +130,12 @@ void rag_frontmatter_read(rag_builder *b, rag_str matter)
         if (rag_str_starts(line, "---") || rag_str_starts(line, "...") ||
             rag_str_starts(line, "+++"))
             break;
+        if (toml && rag_str_starts(line, "[")) {
+            give(b, key, &value); /* a table: what follows is nested */
+            key.len = 0;
+            rag_buf_clear(&value);
+            continue;
+        }
         if (!split_pair(&k, &v, line, toml ? '=' : ':')) {
             add_more(&value, line);
             continue;

@@ -17,7 +17,7 @@
  * rows share a block of about GROUP_BYTES: a block takes 32 bytes, as much as
  * many a row, and a chunk holds many rows anyway. */
 #define ROW_BLOCKS_MAX_BYTES ((size_t)16 << 20)
-#define GROUP_BYTES ((size_t)256)
+#define GROUP_BYTES ((size_t)512)
 /* A quoted cell of more than this is an unclosed quote. */
 #define MAX_QUOTED_BYTES ((size_t)1 << 20)
 /* After so many of those the file does not quote. */
@@ -40,7 +40,8 @@ static size_t quoted_end(const csv *c, size_t at)
     size_t stop = c->text.len - at > MAX_QUOTED_BYTES ? at + MAX_QUOTED_BYTES
                                                       : c->text.len;
 
-    for (at++; at < stop; at++) {
+    at++;
+    while (at < stop) {
         const char *q = memchr(c->text.ptr + at, '"', stop - at);
 
         if (q == NULL)
@@ -48,7 +49,7 @@ static size_t quoted_end(const csv *c, size_t at)
         at = (size_t)(q - c->text.ptr);
         if (at + 1 >= c->text.len || c->text.ptr[at + 1] != '"')
             return at + 1;
-        at++; /* "" is a quote inside */
+        at += 2; /* "" is a quote inside */
     }
     return 0;
 }

@@ -32,7 +32,7 @@
 /* ---- the heap */
 
 #define SLAB_BYTES ((size_t)256 << 10)
-#define N_CLASSES 32
+#define N_CLASSES 46
 
 /* A piece's class, before its first byte; the free list's link after it. Eight
  * bytes are the largest alignment of anything that gumbo keeps. */
@@ -55,7 +55,7 @@ typedef struct dom_heap {
     jmp_buf back;
 } dom_heap;
 
-/* Classes of 32, 48, 64, 96, 128 ... bytes. */
+/* Classes of 32, 48, 64, 96, 128 ... bytes, the last beyond the heap. */
 static size_t class_bytes(size_t k)
 {
     return (k % 2 == 0 ? (size_t)32 : (size_t)48) << (k / 2);

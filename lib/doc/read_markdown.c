@@ -219,6 +219,60 @@ static rag_str without_attributes(rag_str s)
     return rag_str_trim(rag_str_cut(s, 0, at - 1));
 }
 
+/* Cells of a table line, its outer bars not counted. */
+static size_t count_cells(rag_str line)
+{
+    size_t n = 1;
+
+    line = rag_str_trim(line);
+    for (size_t i = 0; i < line.len; i++)
+        n += line.ptr[i] == '|' && i != 0 && i + 1 < line.len &&
+             line.ptr[i - 1] != '\\';
+    return n;
+}
+
+/* md4c wants three dashes below a table head, GitHub one. Such a table comes
+ * as a paragraph; its second line tells. */
+static bool is_short_table(rag_str para)
+{
+    rag_str rest = para;
+    rag_str head;
+    rag_str rule;
+    bool dash = false;
+    bool bar = false;
+
+    if (!rag_str_next_line(&head, &rest) || !rag_str_next_line(&rule, &rest))
+        return false;
+    rule = rag_str_cut(rule, skip_prefix(rule, 0, false), rule.len);
+    rule = rag_str_trim(rule);
+    for (size_t i = 0; i < rule.len; i++) {
+        if (strchr("|-: \t", rule.ptr[i]) == NULL)
+            return false;
+        dash = dash || rule.ptr[i] == '-';
+        bar = bar || rule.ptr[i] == '|';
+    }
+    return dash && bar && rag_str_find_char(head, '|') != SIZE_MAX &&
+           count_cells(rule) ==
+               count_cells(
+                   rag_str_cut(head, skip_prefix(head, 0, false), head.len));
+}
+
+static void emit_short_table(md *m, size_t start, size_t end)
+{
+    rag_str t = m->text;
+    size_t eol = line_end(t, line_end(t, start) + 1);
+    uint32_t head = rag_builder_block(m->b, RAG_BLOCK_TABLE_HEAD, start,
+                                      trim_end(t, start, eol), 0, UINT32_MAX);
+
+    while (eol < end) {
+        start = skip_blank(t, eol, end);
+        eol = line_end(t, start);
+        (void)rag_builder_block(m->b, RAG_BLOCK_TABLE_ROW, start,
+                                trim_end(t, start, eol < end ? eol : end), 0,
+                                head);
+    }
+}
+
 static void emit_text(md *m, size_t start, size_t end)
 {
     uint32_t bit = (uint32_t)1
@@ -226,6 +280,10 @@ static void emit_text(md *m, size_t start, size_t end)
                                                  : MAX_LIST_DEPTH - 1);
     bool item = m->depth != 0 && (m->fresh & bit) != 0;
 
+    if (is_short_table(rag_str_cut(m->text, start, end))) {
+        emit_short_table(m, start, end);
+        return;
+    }
     m->fresh &= ~bit;
     (void)rag_builder_block(m->b, item ? RAG_BLOCK_ITEM : RAG_BLOCK_PARA, start,
                             end, m->depth, UINT32_MAX);

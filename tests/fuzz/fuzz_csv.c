@@ -1,0 +1,6 @@
+#include "reading.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    return read_as("csv", "fuzz", data, size);
+}

@@ -6,3 +6,5 @@ rag_test(t_sandbox)
 target_compile_definitions(t_sandbox PRIVATE
     RAG_TEST_CHILD="$<TARGET_FILE:sandbox_child>")
 add_dependencies(t_sandbox sandbox_child)
+rag_test(t_pdf_text)
+rag_test(t_read_pdf)

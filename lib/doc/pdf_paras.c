@@ -21,11 +21,18 @@ void rag_pdf_page_lines(size_t *first, size_t *end, const rag_pdf_layout *l,
     *end = page + 1 < l->n_pages ? l->pages[page + 1].first_line : l->n_lines;
 }
 
+static bool near(float a, float b)
+{
+    return fabsf(a - b) <= SIZE_SLACK * (a > b ? a : b);
+}
+
 bool rag_pdf_same_size(const rag_pdf_line *a, const rag_pdf_line *b)
 {
-    float big = a->height > b->height ? a->height : b->height;
+    float box_a = a->y1 - a->y0;
+    float box_b = b->y1 - b->y0;
 
-    return fabsf(a->height - b->height) <= SIZE_SLACK * big;
+    /* one of them may be measured at a word in another font */
+    return near(a->height, b->height) || near(box_a, box_b);
 }
 
 uint32_t rag_pdf_first_cp(rag_str s)
@@ -332,8 +339,10 @@ static size_t block_end(const rag_pdf_work *w, size_t i)
 static bool is_small(const rag_pdf_work *w, size_t i)
 {
     const rag_pdf_line *a = &w->l->lines[w->order[i]];
+    float box = a->y1 - a->y0;
 
-    return a->height < (1 - SIZE_SLACK / 2) * w->body_height;
+    return (a->height > box ? a->height : box) <
+           (1 - SIZE_SLACK / 2) * w->body_height;
 }
 
 /* A caption in the text's type, a page number: too short to be text. */
@@ -391,7 +400,8 @@ static bool continues(const rag_pdf_work *w, size_t i, size_t next, bool sure)
     uint32_t first = rag_pdf_first_cp(rag_pdf_layout_line(w->l, b));
 
     return a->block != b->block && b->page <= a->page + 1 &&
-           (sure || is_lower(first)) && !is_small(w, next) &&
+           (sure || (is_lower(first) && w->blocks[a->block].n_lines > 1)) &&
+           !is_small(w, next) &&
            join_of(w, w->order[i], w->order[next]) != RAG_PDF_JOIN_PARA;
 }
 
@@ -407,7 +417,8 @@ static void gather_sentences(rag_pdf_work *w)
             continue;
         for (int k = 0; k < MAX_ASIDES && next < w->n_order; k++) {
             if (continues(w, last, next, sure)) {
-                if (next > last + 1)
+                /* unless it is what the block before it goes on with */
+                if (next > last + 1 && !continues(w, next - 1, next, false))
                     bring_together(w, last, next);
                 break;
             }

@@ -88,6 +88,16 @@ static bool begins_lower(rag_str s)
            rag_utf8_script(cp) == RAG_SCRIPT_LATIN;
 }
 
+/* A number with its unit, or an ornament. */
+static bool is_figure(rag_str s)
+{
+    size_t n_digits = 0;
+
+    for (size_t i = 0; i < s.len; i++)
+        n_digits += s.ptr[i] >= '0' && s.ptr[i] <= '9';
+    return count_letters(s) < 3 || count_letters(s) < n_digits;
+}
+
 /* Size of the heading that the paragraph is by its type, or 0. */
 static float large_size(const rag_pdf_work *w, size_t first, size_t end)
 {
@@ -95,8 +105,7 @@ static float large_size(const rag_pdf_work *w, size_t first, size_t end)
 
     if (size < MIN_SIZE * w->body_height ||
         ends_like_text(line_text(w, end - 1)) ||
-        begins_lower(line_text(w, first)) ||
-        count_letters(line_text(w, first)) < 3)
+        begins_lower(line_text(w, first)) || is_figure(line_text(w, first)))
         return 0;
     return size;
 }

@@ -9,6 +9,8 @@
 #define MAX_PITCH 1.35f
 /* Sizes of type that differ by less are the same (bold, italic, accents). */
 #define SIZE_SLACK 0.12f
+/* Lines of captions that may stand in the middle of a sentence. */
+#define MAX_SHORT_BYTES 80u
 /* Shorter lines are labels and cells: no sentence runs on from them. */
 #define MIN_PROSE_BYTES 20u
 
@@ -19,11 +21,18 @@ void rag_pdf_page_lines(size_t *first, size_t *end, const rag_pdf_layout *l,
     *end = page + 1 < l->n_pages ? l->pages[page + 1].first_line : l->n_lines;
 }
 
+static bool near(float a, float b)
+{
+    return fabsf(a - b) <= SIZE_SLACK * (a > b ? a : b);
+}
+
 bool rag_pdf_same_size(const rag_pdf_line *a, const rag_pdf_line *b)
 {
-    float big = a->height > b->height ? a->height : b->height;
+    float box_a = a->y1 - a->y0;
+    float box_b = b->y1 - b->y0;
 
-    return fabsf(a->height - b->height) <= SIZE_SLACK * big;
+    /* one of them may be measured at a word in another font */
+    return near(a->height, b->height) || near(box_a, box_b);
 }
 
 uint32_t rag_pdf_first_cp(rag_str s)
@@ -109,6 +118,11 @@ static float usual_pitch(const rag_pdf_layout *l, size_t first, size_t end)
     return d[n / 2];
 }
 
+static bool is_letter(uint32_t cp)
+{
+    return rag_utf8_is_alnum(cp) && rag_utf8_script(cp) != RAG_SCRIPT_DIGIT;
+}
+
 static void measure(rag_pdf_block *b, const rag_pdf_layout *l, size_t first,
                     size_t end)
 {
@@ -125,8 +139,13 @@ static void measure(rag_pdf_block *b, const rag_pdf_layout *l, size_t first,
     }
     b->n_lines = (uint32_t)(end - first);
     for (size_t i = first; i < end; i++) {
+        uint32_t first_cp =
+            rag_pdf_first_cp(rag_pdf_layout_line(l, &l->lines[i]));
+
         b->n_full += l->lines[i].x1 >= b->x1 - 2 * l->lines[i].height;
+        b->n_left += l->lines[i].x0 <= b->x0 + l->lines[i].height / 2;
         b->n_bytes += l->lines[i].end - l->lines[i].start;
+        b->n_inner += is_letter(first_cp) && !rag_utf8_is_upper(first_cp);
     }
     b->pitch = usual_pitch(l, first, end);
 }
@@ -245,8 +264,11 @@ static bool same_block(const struct pair *p)
         return false;
     if (begins_item(p))
         return false;
-    /* first lines are indented, last lines are short */
-    if (ends && p->b->x0 > p->a->x0 + 0.8f * em && b->n_lines > 2)
+    /* first lines are indented, or all others (bibliographies); last lines
+     * are short */
+    if (b->n_lines > 2 && ends &&
+        (2 * b->n_left >= b->n_lines ? p->b->x0 > p->a->x0 + 0.8f * em
+                                     : p->b->x0 < p->a->x0 - 0.8f * em))
         return false;
     if (ends && p->a->x1 < b->x1 - 0.15f * (b->x1 - b->x0) && !is_cjk(p->last))
         return false;
@@ -270,7 +292,7 @@ static bool next_block(const struct pair *p)
         return false;
     if (is_lower(p->first))
         return moved || is_full(p);
-    if (!moved || !is_full(p) || ba->n_lines < 2)
+    if (!moved || !is_full(p) || ba->n_lines < 2 || bb->n_lines < 2)
         return false;
     return rag_utf8_is_alnum(p->first) && rag_utf8_is_alnum(p->last) &&
            p->sb.len >= MIN_PROSE_BYTES;
@@ -313,13 +335,22 @@ static size_t block_end(const rag_pdf_work *w, size_t i)
     return end;
 }
 
-/* Notes, captions and the like: type smaller than the text's, or a short block
- * such as a heading over a figure. */
-static bool is_aside(const rag_pdf_work *w, size_t i)
+/* Notes, captions and the like: type smaller than the text's. */
+static bool is_small(const rag_pdf_work *w, size_t i)
 {
     const rag_pdf_line *a = &w->l->lines[w->order[i]];
+    float box = a->y1 - a->y0;
 
-    return a->height < (1 - SIZE_SLACK / 2) * w->body_height;
+    return (a->height > box ? a->height : box) <
+           (1 - SIZE_SLACK / 2) * w->body_height;
+}
+
+/* A caption in the text's type, a page number: too short to be text. */
+static bool is_short(const rag_pdf_work *w, size_t i)
+{
+    const rag_pdf_block *b = &w->blocks[w->l->lines[w->order[i]].block];
+
+    return b->n_lines <= 2 && b->n_bytes <= 2 * MAX_SHORT_BYTES;
 }
 
 static void rotate(uint32_t *a, size_t n_first, size_t n_all)
@@ -360,12 +391,17 @@ static void bring_together(rag_pdf_work *w, size_t i, size_t next)
 /* How many blocks may stand between the halves of a sentence. */
 #define MAX_ASIDES 6
 
-static bool continues(const rag_pdf_work *w, size_t i, size_t next)
+/* Does the text of order[i] go on at order[next], in another block? Over short
+ * blocks (they may be headings) only when it goes on in lower case. */
+static bool continues(const rag_pdf_work *w, size_t i, size_t next, bool sure)
 {
     const rag_pdf_line *a = &w->l->lines[w->order[i]];
     const rag_pdf_line *b = &w->l->lines[w->order[next]];
+    uint32_t first = rag_pdf_first_cp(rag_pdf_layout_line(w->l, b));
 
     return a->block != b->block && b->page <= a->page + 1 &&
+           (sure || (is_lower(first) && w->blocks[a->block].n_lines > 1)) &&
+           !is_small(w, next) &&
            join_of(w, w->order[i], w->order[next]) != RAG_PDF_JOIN_PARA;
 }
 
@@ -374,18 +410,24 @@ static void gather_sentences(rag_pdf_work *w)
     for (size_t i = 0; i < w->n_order; i = block_end(w, i)) {
         size_t last = block_end(w, i) - 1;
         size_t next = last + 1;
-        int n_asides = 0;
+        bool sure = true; /* only notes and numbers between */
 
-        if (is_aside(w, last))
+        if (is_small(w, last) || rag_pdf_ends_sentence(rag_pdf_layout_line(
+                                     w->l, &w->l->lines[w->order[last]])))
             continue;
-        while (next < w->n_order && n_asides < MAX_ASIDES &&
-               is_aside(w, next)) {
+        for (int k = 0; k < MAX_ASIDES && next < w->n_order; k++) {
+            if (continues(w, last, next, sure)) {
+                /* unless it is what the block before it goes on with */
+                if (next > last + 1 && !continues(w, next - 1, next, false))
+                    bring_together(w, last, next);
+                break;
+            }
+            if (!is_small(w, next) && !is_short(w, next))
+                break;
+            sure = sure && (is_small(w, next) ||
+                            (w->flags[w->order[next]] & RAG_PDF_NUMERIC) != 0);
             next = block_end(w, next);
-            n_asides++;
         }
-        if (n_asides > 0 && next < w->n_order && !is_aside(w, next) &&
-            continues(w, last, next))
-            bring_together(w, last, next);
     }
 }
 

@@ -31,14 +31,17 @@ typedef struct rag_pdf_block {
     float y1;
     float pitch; /* usual distance from line to line; 0: one line */
     uint32_t n_lines;
-    uint32_t n_full; /* lines that reach the right edge */
-    size_t n_bytes;  /* of text */
+    uint32_t n_full;  /* lines that reach the right edge */
+    uint32_t n_left;  /* lines that begin at the left edge */
+    uint32_t n_inner; /* lines that do not begin with a capital or a digit */
+    size_t n_bytes;   /* of text */
 } rag_pdf_block;
 
 /* A header or footer that was left out. */
 typedef struct rag_pdf_repeat {
     uint32_t line; /* its first occurrence */
     uint32_t n_pages;
+    uint32_t last_page; /* the last one counted */
     bool footer;
 } rag_pdf_repeat;
 

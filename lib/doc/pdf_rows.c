@@ -22,6 +22,10 @@
 #define LABEL_GAP 8.0f
 /* A number is nearer to its heading than this. */
 #define NUMBER_GAP 4.0f
+/* Text in a row of numbers: longer is no cell, */
+#define MAX_CELL_BYTES 40u
+/* further off (heights of the line) it is another column's. */
+#define CELL_GAP 14.0f
 /* Lines of running text are at least this long on the average. */
 #define PROSE_BYTES 28u
 /* Two lines stand at one height when their middles are this near, as a share
@@ -91,9 +95,10 @@ static void classify(rag_pdf_work *w)
     for (size_t i = 0; i < w->l->n_lines; i++) {
         rag_str s = rag_pdf_layout_line(w->l, &w->l->lines[i]);
 
+        /* "(10)" may be either: what stands beside it tells */
         if (is_label(s))
             w->flags[i] |= RAG_PDF_LABEL;
-        else if (is_numeric(s))
+        if (is_numeric(s))
             w->flags[i] |= RAG_PDF_NUMERIC;
     }
 }
@@ -132,7 +137,7 @@ static bool is_prose(const rag_pdf_work *w, uint32_t line)
     const rag_pdf_block *b = &w->blocks[w->l->lines[line].block];
 
     return (w->flags[line] & RAG_PDF_NUMERIC) == 0 && b->n_lines >= 4 &&
-           2 * b->n_full >= b->n_lines &&
+           2 * b->n_full >= b->n_lines && 4 * b->n_inner >= b->n_lines &&
            b->n_bytes >= PROSE_BYTES * b->n_lines;
 }
 
@@ -208,40 +213,95 @@ static bool numbers_heading(const rag_pdf_work *w, uint32_t left,
            gap <= NUMBER_GAP * (a->y1 - a->y0);
 }
 
-static void put_before(rag_pdf_work *w, uint32_t label, uint32_t text)
+static bool put_before(rag_pdf_work *w, uint32_t label, uint32_t text)
 {
     const rag_pdf_line *a = &w->l->lines[label];
 
     if (text == RAG_PDF_NONE || w->prefix[text] != RAG_PDF_NONE ||
-        (w->flags[text] & (RAG_PDF_CELL | RAG_PDF_LABEL)) != 0 ||
+        (w->flags[text] & (RAG_PDF_CELL | RAG_PDF_LABEL | RAG_PDF_NUMERIC)) !=
+            0 ||
         w->l->lines[text].x0 - a->x1 > LABEL_GAP * (a->y1 - a->y0))
-        return;
+        return false;
     w->prefix[text] = label;
     w->flags[label] |= RAG_PDF_CELL;
+    return true;
 }
 
-static void link_page(const struct page *p)
+static bool is_busy(const rag_pdf_work *w, uint32_t line)
+{
+    return (w->flags[line] & RAG_PDF_LEFT_OUT) != 0 ||
+           rag_pdf_line_is_vertical(&w->l->lines[line]);
+}
+
+static void link_numbers(const struct page *p)
 {
     rag_pdf_work *w = p->w;
 
     for (size_t i = 0; i < p->n; i++) {
         uint32_t me = p->places[i].line;
+        uint32_t left;
+        uint32_t right;
 
-        if ((w->flags[me] & RAG_PDF_LEFT_OUT) != 0 ||
-            rag_pdf_line_is_vertical(&w->l->lines[me]))
+        if (is_busy(w, me) ||
+            (w->flags[me] & (RAG_PDF_LABEL | RAG_PDF_NUMERIC)) == 0)
             continue;
-        if ((w->flags[me] & RAG_PDF_LABEL) != 0) {
-            put_before(w, me, neighbour(p, i, 1));
-        } else if ((w->flags[me] & RAG_PDF_NUMERIC) != 0) {
-            uint32_t left = neighbour(p, i, -1);
-            uint32_t right = neighbour(p, i, 1);
-
-            if (numbers_heading(w, left, me, right))
-                put_before(w, me, right);
-            else if (left != RAG_PDF_NONE && !is_prose(w, left))
-                hang(w, left, me);
-        }
+        left = neighbour(p, i, -1);
+        right = neighbour(p, i, 1);
+        if (((w->flags[me] & RAG_PDF_LABEL) != 0 ||
+             numbers_heading(w, left, me, right)) &&
+            put_before(w, me, right))
+            continue;
+        if ((w->flags[me] & RAG_PDF_NUMERIC) != 0 && left != RAG_PDF_NONE &&
+            !is_prose(w, left))
+            hang(w, left, me);
     }
+}
+
+/* A short piece of text that may be a cell. */
+static bool is_text_cell(const rag_pdf_work *w, uint32_t line)
+{
+    const rag_pdf_line *l = &w->l->lines[line];
+
+    return !is_busy(w, line) && l->end - l->start <= MAX_CELL_BYTES &&
+           (w->flags[line] & (RAG_PDF_LABEL | RAG_PDF_NUMERIC)) == 0 &&
+           w->prefix[line] == RAG_PDF_NONE && !is_prose(w, line);
+}
+
+static bool is_near(const rag_pdf_work *w, uint32_t a, uint32_t b)
+{
+    const rag_pdf_line *x = &w->l->lines[a];
+    const rag_pdf_line *y = &w->l->lines[b];
+
+    return y->x0 - x->x1 <= CELL_GAP * (x->y1 - x->y0);
+}
+
+/* A line with numbers behind it is a row: short texts at both of its ends are
+ * cells of it. */
+static void link_texts(const struct page *p)
+{
+    rag_pdf_work *w = p->w;
+
+    for (size_t i = 0; i < p->n; i++) {
+        uint32_t me = p->places[i].line;
+        uint32_t left;
+
+        if (!is_text_cell(w, me))
+            continue;
+        left = neighbour(p, i, -1);
+        if (left == RAG_PDF_NONE || !is_near(w, left, me))
+            continue;
+        if (w->next_cell[me] != RAG_PDF_NONE
+                ? is_text_cell(w, left)
+                : (w->flags[left] & (RAG_PDF_CELL | RAG_PDF_NUMERIC)) ==
+                      (RAG_PDF_CELL | RAG_PDF_NUMERIC))
+            hang(w, left, me);
+    }
+}
+
+static void link_page(const struct page *p)
+{
+    link_numbers(p);
+    link_texts(p);
 }
 
 rag_status rag_pdf_rows_link(rag_pdf_work *w, rag_error *err)

@@ -173,20 +173,43 @@ static void put_order(struct writer *o)
 
 /* ---- the whole */
 
+static bool has_letter(rag_str s)
+{
+    bool letter = false;
+
+    while (s.len > 0 && !letter) {
+        uint32_t cp;
+        size_t n = rag_utf8_decode(&cp, NULL, s);
+
+        letter =
+            rag_utf8_is_alnum(cp) && rag_utf8_script(cp) != RAG_SCRIPT_DIGIT;
+        s = rag_str_cut(s, n, s.len);
+    }
+    return letter;
+}
+
 static void warn_of_furniture(rag_builder *b, const rag_pdf_work *w)
 {
     for (size_t i = 0; i < w->n_repeats; i++) {
         const rag_pdf_repeat *r = &w->repeats[i];
+        const char *what = r->footer ? "footer" : "header";
         rag_str s = line_text(w, r->line);
-        size_t n = s.len <= MAX_SHOWN_BYTES
-                       ? s.len
-                       : rag_utf8_grapheme_floor(s, MAX_SHOWN_BYTES);
+        size_t n = s.len;
 
         if (r->n_pages == 0)
             continue;
+        if (!has_letter(s)) {
+            rag_builder_warn(b,
+                             "left out a %s of page numbers on %u of %zu "
+                             "pages",
+                             what, r->n_pages, w->l->n_pages);
+            continue;
+        }
+        if (n > MAX_SHOWN_BYTES)
+            n = rag_utf8_grapheme_floor(s, MAX_SHOWN_BYTES);
         rag_builder_warn(b, "left out a %s repeated on %u of %zu pages: %.*s%s",
-                         r->footer ? "footer" : "header", r->n_pages,
-                         w->l->n_pages, (int)n, s.ptr, n < s.len ? "…" : "");
+                         what, r->n_pages, w->l->n_pages, (int)n, s.ptr,
+                         n < s.len ? "…" : "");
     }
 }
 

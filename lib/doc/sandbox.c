@@ -135,6 +135,14 @@ static const int allowed_calls[] = {
     SCMP_SYS(writev),
 };
 
+/* The SCMP_A macros leave a field out, which clang warns of. */
+static struct scmp_arg_cmp arg(unsigned n, enum scmp_compare op, scmp_datum_t a,
+                               scmp_datum_t b)
+{
+    return (struct scmp_arg_cmp){
+        .arg = n, .op = op, .datum_a = a, .datum_b = b};
+}
+
 /* The exec of this job and no other: its three pointers lie in our address
  * space, which the new program does not share. */
 static int allow_one_exec(scmp_filter_ctx ctx, const struct job *j)
@@ -142,13 +150,14 @@ static int allow_one_exec(scmp_filter_ctx ctx, const struct job *j)
     const scmp_datum_t want[3] = {(scmp_datum_t)(uintptr_t)j->spec->argv[0],
                                   (scmp_datum_t)(uintptr_t)j->argv,
                                   (scmp_datum_t)(uintptr_t)j->envp};
-    int rc = seccomp_rule_add(
-        ctx, SCMP_ACT_ALLOW, SCMP_SYS(execve), 3, SCMP_A0(SCMP_CMP_EQ, want[0]),
-        SCMP_A1(SCMP_CMP_EQ, want[1]), SCMP_A2(SCMP_CMP_EQ, want[2]));
+    int rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(execve), 3,
+                              arg(0, SCMP_CMP_EQ, want[0], 0),
+                              arg(1, SCMP_CMP_EQ, want[1], 0),
+                              arg(2, SCMP_CMP_EQ, want[2], 0));
 
     for (unsigned i = 0; i < 3 && rc == 0; i++)
         rc = seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(execve), 1,
-                              SCMP_CMP(i, SCMP_CMP_NE, want[i]));
+                              arg(i, SCMP_CMP_NE, want[i], 0));
     if (rc == 0)
         rc =
             seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(execveat), 0);
@@ -158,29 +167,26 @@ static int allow_one_exec(scmp_filter_ctx ctx, const struct job *j)
 static int add_rules(scmp_filter_ctx ctx, const struct job *j)
 {
     const scmp_datum_t write_bits = O_ACCMODE | O_CREAT | O_TRUNC;
+    /* opening for reading, asking what a descriptor is (isatty), reading a
+     * limit */
+    const struct {
+        int call;
+        struct scmp_arg_cmp when;
+    } some[] = {
+        {SCMP_SYS(open), arg(1, SCMP_CMP_MASKED_EQ, write_bits, O_RDONLY)},
+        {SCMP_SYS(openat), arg(2, SCMP_CMP_MASKED_EQ, write_bits, O_RDONLY)},
+        {SCMP_SYS(ioctl), arg(1, SCMP_CMP_EQ, TCGETS, 0)},
+        {SCMP_SYS(prlimit64), arg(2, SCMP_CMP_EQ, 0, 0)},
+    };
     int rc = 0;
 
     for (size_t i = 0;
          i < sizeof allowed_calls / sizeof *allowed_calls && rc == 0; i++)
         rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed_calls[i], 0);
-    if (rc == 0)
-        rc =
-            seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(open), 1,
-                             SCMP_A1(SCMP_CMP_MASKED_EQ, write_bits, O_RDONLY));
-    if (rc == 0)
-        rc =
-            seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
-                             SCMP_A2(SCMP_CMP_MASKED_EQ, write_bits, O_RDONLY));
-    /* asking what a descriptor is (isatty), and reading a limit */
-    if (rc == 0)
-        rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-                              SCMP_A1(SCMP_CMP_EQ, TCGETS));
-    if (rc == 0)
-        rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1,
-                              SCMP_A2(SCMP_CMP_EQ, 0));
-    if (rc == 0)
-        rc = allow_one_exec(ctx, j);
-    return rc;
+    for (size_t i = 0; i < sizeof some / sizeof *some && rc == 0; i++)
+        rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, some[i].call, 1,
+                              some[i].when);
+    return rc == 0 ? allow_one_exec(ctx, j) : rc;
 }
 
 /* libseccomp writes programs to descriptors only. */

@@ -134,8 +134,10 @@ bool rag_sniff_pdf(const rag_source *src)
     size_t at = rag_str_find(rag_str_cut(src->head, 0, PDF_MARK_WITHIN),
                              RAG_STR_LIT("%PDF-"));
 
+    /* a broken file that is named so: reading it says what is wrong */
     if (at == SIZE_MAX)
-        return false;
+        return rag_source_suffix(src, suffixes) &&
+               !rag_charset_is_text(src->head);
     return at == 0 || rag_source_suffix(src, suffixes) ||
            !rag_charset_is_text(src->head);
 }

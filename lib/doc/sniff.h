@@ -12,7 +12,8 @@
 const char *rag_sniff_foreign(const rag_source *src);
 
 /* Is it a PDF: %PDF- in front, or within the first 1 KiB of a file that is
- * named .pdf or is no text (a text may speak about the mark). */
+ * named .pdf or is no text (a text may speak about the mark); or a binary file
+ * that is named .pdf, so that a broken one is named and not skipped. */
 bool rag_sniff_pdf(const rag_source *src);
 
 #endif /* RAG_DOC_SNIFF_H */

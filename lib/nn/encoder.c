@@ -58,6 +58,7 @@ typedef struct worker {
     int8_t *x_q;      /* [TILE x hidden] */
     int8_t *inner_q;  /* [TILE x ffn] */
     float *scale;     /* [TILE] */
+    float *mid;       /* [TILE] */
     int32_t *sum;     /* [TILE] */
     int32_t *acc;     /* [TILE x RAG_KERN_PANEL] */
     float *attention; /* scratch of the kernel */
@@ -107,14 +108,18 @@ static void product(float *y, size_t y_stride, const worker *k, const int8_t *a,
                     const rag_weights_matrix *m, out_fn out)
 {
     const rag_kern *kern = k->e->kern;
-    rag_kern_out o = {
-        .y_stride = y_stride, .acc = k->acc, .n_rows = n, .a_scale = k->scale};
+    rag_kern_out o = {.y_stride = y_stride,
+                      .acc = k->acc,
+                      .n_rows = n,
+                      .a_scale = k->scale,
+                      .a_mid = k->mid};
 
     for (size_t p = 0; p < n_out; p += RAG_KERN_PANEL) {
         kern->gemm(k->acc, a, n_in, k->sum, n, m->w + p * n_in,
                    n_in / RAG_KERN_QUAD);
         o.y = y + p;
         o.w_scale = m->scale + p;
+        o.w_sum = m->sum + p;
         o.bias = m->bias + p;
         out(&o);
     }
@@ -123,9 +128,13 @@ static void product(float *y, size_t y_stride, const worker *k, const int8_t *a,
 static void quantise(worker *k, int8_t *q, const float *x, size_t stride,
                      size_t n_rows, size_t n)
 {
-    for (size_t t = 0; t < n_rows; t++)
-        k->e->kern->quantise(q + t * n, &k->scale[t], &k->sum[t],
-                             x + t * stride, n);
+    for (size_t t = 0; t < n_rows; t++) {
+        rag_kern_row row = k->e->kern->quantise(q + t * n, x + t * stride, n);
+
+        k->scale[t] = row.scale;
+        k->mid[t] = row.mid;
+        k->sum[t] = row.sum;
+    }
 }
 
 static void norm(const worker *k, float *x, const float *w, const float *b,
@@ -312,7 +321,7 @@ static rag_status worker_scratch(worker *k, rag_error *err)
     if (k->slab != NULL)
         return RAG_OK;
     k->slab = rag_malloc(64 + lines(x) + lines(3 * x) + lines(inner) +
-                         lines(x_q) + lines(inner_q) + 2 * lines(TILE * 4) +
+                         lines(x_q) + lines(inner_q) + 3 * lines(TILE * 4) +
                          lines(acc) + lines(attention_bytes));
     if (k->slab == NULL)
         return rag_fail_nomem(err);
@@ -323,6 +332,7 @@ static rag_status worker_scratch(worker *k, rag_error *err)
     k->x_q = carve(&at, x_q);
     k->inner_q = carve(&at, inner_q);
     k->scale = carve(&at, TILE * 4);
+    k->mid = carve(&at, TILE * 4);
     k->sum = carve(&at, TILE * 4);
     k->acc = carve(&at, acc);
     k->attention = carve(&at, attention_bytes);

@@ -384,6 +384,7 @@ out:
 typedef struct target {
     int8_t *w;
     float *scale;
+    float *sum;
     float *bias;
     size_t n_in;
 } target;
@@ -391,9 +392,10 @@ typedef struct target {
 static target target_at(unsigned char **at, size_t n_out, size_t n_in)
 {
     target m = {(int8_t *)*at, (float *)(void *)(*at + n_out * n_in), NULL,
-                n_in};
+                NULL, n_in};
 
-    m.bias = m.scale + n_out;
+    m.sum = m.scale + n_out;
+    m.bias = m.sum + n_out;
     *at += rag_weights_matrix_bytes(n_out, n_in);
     return m;
 }
@@ -404,6 +406,7 @@ static void pack_row(target *m, size_t o, const float *x, float factor)
     int8_t *panel = m->w + o / RAG_KERN_PANEL * RAG_KERN_PANEL * m->n_in +
                     o % RAG_KERN_PANEL * RAG_KERN_QUAD;
     float most = 0.0f;
+    int32_t sum = 0;
 
     for (size_t k = 0; k < m->n_in; k++)
         most = fmaxf(most, fabsf(x[k]));
@@ -412,8 +415,10 @@ static void pack_row(target *m, size_t o, const float *x, float factor)
 
         panel[k / RAG_KERN_QUAD * RAG_KERN_PANEL * RAG_KERN_QUAD +
               k % RAG_KERN_QUAD] = (int8_t)q;
+        sum += (int32_t)q;
     }
     m->scale[o] = most / 127.0f * factor;
+    m->sum[o] = m->scale[o] * (float)sum;
 }
 
 /* Rows [first, first + n_out) of m from the tensors NAME.w and NAME.b, all

@@ -32,9 +32,10 @@ static void gemm(int32_t *acc, const int8_t *a, size_t a_stride,
 
 static float linear_at(const rag_kern_out *o, size_t t, size_t i)
 {
-    return (float)o->acc[t * RAG_KERN_PANEL + i] *
-               (o->a_scale[t] * o->w_scale[i]) +
-           o->bias[i];
+    float fixed = fmaf(o->a_mid[t], o->w_sum[i], o->bias[i]);
+
+    return fmaf((float)o->acc[t * RAG_KERN_PANEL + i],
+                o->a_scale[t] * o->w_scale[i], fixed);
 }
 
 static void out_linear(const rag_kern_out *o)
@@ -45,15 +46,31 @@ static void out_linear(const rag_kern_out *o)
     }
 }
 
+/* 0.5 x (1 + erf(x / sqrt 2)) */
+static float gelu(float x)
+{
+    static const float terms[RAG_KERN_ERF_N] = RAG_KERN_ERF_TERMS;
+    float c = fminf(fmaxf(x, -RAG_KERN_ERF_LIMIT), RAG_KERN_ERF_LIMIT);
+    float s =
+        fmaf(c * c, 2.0f / (RAG_KERN_ERF_LIMIT * RAG_KERN_ERF_LIMIT), -1.0f);
+    float s2 = s * s;
+    float even = terms[12];
+    float odd = terms[13];
+    float half = x * 0.5f;
+
+    /* even and odd powers apart, as in the vector kernels */
+    for (size_t i = 12; i != 0; i -= 2) {
+        even = fmaf(even, s2, terms[i - 2]);
+        odd = fmaf(odd, s2, terms[i - 1]);
+    }
+    return fmaf(half, fmaf(odd, s, even) * c, half);
+}
+
 static void out_gelu(const rag_kern_out *o)
 {
     for (size_t t = 0; t < o->n_rows; t++) {
-        for (size_t i = 0; i < RAG_KERN_PANEL; i++) {
-            float x = linear_at(o, t, i);
-
-            o->y[t * o->y_stride + i] =
-                0.5f * x * (1.0f + erff(x * 0.70710678118654752f));
-        }
+        for (size_t i = 0; i < RAG_KERN_PANEL; i++)
+            o->y[t * o->y_stride + i] = gelu(linear_at(o, t, i));
     }
 }
 
@@ -65,59 +82,103 @@ static void out_add(const rag_kern_out *o)
     }
 }
 
-static void quantise(int8_t *q, float *scale, int32_t *sum, const float *x,
-                     size_t n)
+rag_kern_row rag_kern_row_of(float least, float most, float *inverse)
 {
-    float most = 0.0f;
-    float inverse;
-    int32_t s = 0;
+    float half = 0.5f * most - 0.5f * least;
 
-    for (size_t i = 0; i < n; i++)
-        most = fmaxf(most, fabsf(x[i]));
-    if (!(most <= 3.0e38f)) /* a damaged model: keep the casts defined */
-        most = 0.0f;
-    inverse = most > 1e-30f ? 127.0f / most : 0.0f;
+    if (!(half <= 1.0e37f)) { /* a damaged model: keep the casts defined */
+        *inverse = 0.0f;
+        return (rag_kern_row){0.0f, 0.0f, 0};
+    }
+    *inverse = half > 1.0e-30f ? 127.0f / half : 0.0f;
+    return (rag_kern_row){half / 127.0f, 0.5f * most + 0.5f * least, 0};
+}
+
+static rag_kern_row quantise(int8_t *q, const float *x, size_t n)
+{
+    float least = INFINITY;
+    float most = -INFINITY;
+    float inverse;
+    rag_kern_row row;
+
+    if (n == 0)
+        return (rag_kern_row){0.0f, 0.0f, 0};
     for (size_t i = 0; i < n; i++) {
-        float r = rintf(x[i] * inverse);
+        least = x[i] < least ? x[i] : least;
+        most = x[i] > most ? x[i] : most;
+    }
+    row = rag_kern_row_of(least, most, &inverse);
+    for (size_t i = 0; i < n; i++) {
+        float r = rintf((x[i] - row.mid) * inverse);
 
         q[i] = (int8_t)(r >= -127.0f && r <= 127.0f ? r : 0.0f);
-        s += q[i];
+        row.sum += q[i];
     }
-    *scale = most / 127.0f;
-    *sum = s;
+    return row;
+}
+
+/* Joins sixteen partial sums as the vector kernels do: halves onto halves. */
+static float join(float *lanes)
+{
+    for (size_t half = RAG_KERN_LANES / 2; half != 0; half /= 2) {
+        for (size_t i = 0; i < half; i++)
+            lanes[i] += lanes[i + half];
+    }
+    return lanes[0];
 }
 
 static void norm(float *x, const float *w, const float *b, float eps, size_t n)
 {
-    float mean = 0.0f;
-    float var = 0.0f;
+    float lanes[RAG_KERN_LANES] = {0};
+    float mean;
     float inverse;
 
     if (n == 0)
         return;
     for (size_t i = 0; i < n; i++)
-        mean += x[i];
-    mean /= (float)n;
+        lanes[i % RAG_KERN_LANES] += x[i];
+    mean = join(lanes) / (float)n;
+    memset(lanes, 0, sizeof lanes);
+    for (size_t i = 0; i < n; i++) {
+        float *lane = &lanes[i % RAG_KERN_LANES];
+        float d = x[i] - mean;
+
+        *lane = fmaf(d, d, *lane);
+    }
+    inverse = 1.0f / sqrtf(join(lanes) / (float)n + eps);
     for (size_t i = 0; i < n; i++)
-        var += (x[i] - mean) * (x[i] - mean);
-    inverse = 1.0f / sqrtf(var / (float)n + eps);
-    for (size_t i = 0; i < n; i++)
-        x[i] = (x[i] - mean) * inverse * w[i] + b[i];
+        x[i] = fmaf((x[i] - mean) * inverse, w[i], b[i]);
+}
+
+static float exp_of(float x)
+{
+    float n = rintf(x * RAG_KERN_LOG2_E);
+    float r = fmaf(n, -RAG_KERN_LN2_LOW, fmaf(n, -RAG_KERN_LN2_HIGH, x));
+    float p = RAG_KERN_EXP_5;
+
+    if (!(x >= RAG_KERN_EXP_LEAST))
+        return 0.0f;
+    p = fmaf(p, r, RAG_KERN_EXP_4);
+    p = fmaf(p, r, RAG_KERN_EXP_3);
+    p = fmaf(p, r, RAG_KERN_EXP_2);
+    p = fmaf(p, r, RAG_KERN_EXP_1);
+    p = fmaf(p, r, RAG_KERN_EXP_0);
+    return ldexpf(fmaf(r * r, p, r + 1.0f), (int)n);
 }
 
 /* One row of scores becomes weights; returns 1 / their sum. */
 static float softmax(float *s, size_t n)
 {
-    float most = -INFINITY;
-    float sum = 0.0f;
+    float lanes[RAG_KERN_LANES] = {0};
+    float most = s[0];
 
-    for (size_t j = 0; j < n; j++)
-        most = fmaxf(most, s[j]);
+    for (size_t j = 1; j < n; j++)
+        most = s[j] > most ? s[j] : most;
     for (size_t j = 0; j < n; j++) {
-        s[j] = expf(s[j] - most);
-        sum += s[j];
+        s[j] = exp_of(s[j] - most);
+        lanes[j % RAG_KERN_LANES] += s[j];
     }
-    return 1.0f / sum;
+    return 1.0f / join(lanes);
 }
 
 static void attend(const rag_kern_attend *t)
@@ -134,7 +195,7 @@ static void attend(const rag_kern_attend *t)
 
             s[j] = 0.0f;
             for (size_t d = 0; d < t->dims; d++)
-                s[j] += q[d] * k[d];
+                s[j] = fmaf(q[d], k[d], s[j]);
         }
         scale = softmax(s, t->n);
         memset(row, 0, t->dims * sizeof *row);
@@ -142,7 +203,7 @@ static void attend(const rag_kern_attend *t)
             const float *v = t->v + j * t->stride;
 
             for (size_t d = 0; d < t->dims; d++)
-                row[d] += s[j] * v[d];
+                row[d] = fmaf(s[j], v[d], row[d]);
         }
         for (size_t d = 0; d < t->dims; d++)
             t->out[i * t->stride + d] = row[d] * scale;

@@ -4,12 +4,14 @@
 /*
  * kern — the arithmetic of the encoder, one table of functions a CPU tier.
  *
- * gemm gives the same int32 on every tier. The float kernels may differ in
- * their last bits between tiers, but within one tier a row's result depends on
- * that row alone (attend: on that text alone), so a text gives the same vector
- * alone and in any batch. Tails are the kernel's job: any length, also 0, and
- * nothing is read or written outside the named extents.
- * Threads: safe to share.
+ * Every tier gives the same bits: integer sums are exact, sums of floats run in
+ * sixteen lanes that are joined in one order, exp and erf are one polynomial,
+ * and a multiply-add is fused everywhere or nowhere. Quantising would otherwise
+ * turn a last bit into a hundredth of a vector, and indexes made on one machine
+ * are searched on another. A row's result depends on that row alone (attend: on
+ * that text alone), so a text gives the same vector alone and in any batch.
+ * Tails are the kernel's job: any length, also 0, and nothing is read or
+ * written outside the named extents. Threads: safe to share.
  */
 
 #include <stddef.h>
@@ -32,7 +34,9 @@ typedef struct rag_kern_out {
     const int32_t *acc;   /* [n_rows x 32] */
     size_t n_rows;        /* tokens */
     const float *a_scale; /* [n_rows] */
+    const float *a_mid;   /* [n_rows] what activation 0 stands for */
     const float *w_scale; /* [32] */
+    const float *w_sum;   /* [32] w_scale * sum of the weights */
     const float *bias;    /* [32] */
 } rag_kern_out;
 
@@ -48,6 +52,13 @@ typedef struct rag_kern_attend {
     float *scratch; /* rag_kern_attend_floats(n, dims), 64-byte aligned */
 } rag_kern_attend;
 
+/* What a quantised row stands for. */
+typedef struct rag_kern_row {
+    float scale;
+    float mid;
+    int32_t sum;
+} rag_kern_row;
+
 typedef struct rag_kern {
     /* acc[t][o] = sum over k of a[t][k] * w[k][o]; acc [n_rows x 32].
      *   a      [n_rows x 4 n_quads] in -127..127, rows a_stride bytes apart
@@ -56,14 +67,16 @@ typedef struct rag_kern {
     void (*gemm)(int32_t *acc, const int8_t *a, size_t a_stride,
                  const int32_t *a_sum, size_t n_rows, const int8_t *w,
                  size_t n_quads);
-    /* y = acc * a_scale * w_scale + bias; then GELU (erf); or added to y */
+    /* y = acc * a_scale * w_scale + a_mid * w_sum + bias; then GELU (erf); or
+     * added to y */
     void (*out_linear)(const rag_kern_out *o);
     void (*out_gelu)(const rag_kern_out *o);
     void (*out_add)(const rag_kern_out *o);
-    /* q = round(x / *scale), *scale = max|x| / 127, *sum = sum of q; an
-     * all-zero x has scale 0 */
-    void (*quantise)(int8_t *q, float *scale, int32_t *sum, const float *x,
-                     size_t n);
+    /* q = round((x - mid) / scale) in -127..127, mid halfway between the least
+     * and the greatest x; sum of q. GELU and LayerNorm leave one-sided
+     * outliers: with a middle of its own a token loses less than half as much.
+     */
+    rag_kern_row (*quantise)(int8_t *q, const float *x, size_t n);
     /* x = (x - mean) / sqrt(variance + eps) * w + b */
     void (*norm)(float *x, const float *w, const float *b, float eps, size_t n);
     /* out = softmax(q k^T) v */

@@ -79,29 +79,25 @@ TIER static inline vf vf_keep_n(vf x, size_t n)
 {
     return _mm256_and_ps(x, _mm256_castsi256_ps(first(n)));
 }
-TIER static inline float vf_reduce_add(vf x)
-{
-    __m128 a =
-        _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
-
-    a = _mm_add_ps(a, _mm_movehl_ps(a, a));
-    return _mm_cvtss_f32(_mm_add_ss(a, _mm_movehdup_ps(a)));
-}
-TIER static inline float vf_reduce_max(vf x)
-{
-    __m128 a =
-        _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
-
-    a = _mm_max_ps(a, _mm_movehl_ps(a, a));
-    return _mm_cvtss_f32(_mm_max_ss(a, _mm_movehdup_ps(a)));
-}
+/* Lane i takes lane i + 4, then i + 2, then i + 1. */
+#define REDUCE(NAME, OP, OP_LAST)                                              \
+    TIER static inline float NAME(vf x)                                        \
+    {                                                                          \
+        __m128 a = OP(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1)); \
+                                                                               \
+        a = OP(a, _mm_movehl_ps(a, a));                                        \
+        return _mm_cvtss_f32(OP_LAST(a, _mm_movehdup_ps(a)));                  \
+    }
+REDUCE(vf_reduce_add, _mm_add_ps, _mm_add_ss)
+REDUCE(vf_reduce_max, _mm_max_ps, _mm_max_ss)
+REDUCE(vf_reduce_min, _mm_min_ps, _mm_min_ss)
 
 /* p * 2^n; 0 where x is below the range of exp. */
 TIER static inline vf vf_scale2_or_zero(vf p, vf n, vf x)
 {
     __m256i e = _mm256_slli_epi32(
         _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
-    vf ok = _mm256_cmp_ps(x, _mm256_set1_ps(-87.0f), _CMP_GE_OQ);
+    vf ok = _mm256_cmp_ps(x, _mm256_set1_ps(RAG_KERN_EXP_LEAST), _CMP_GE_OQ);
 
     return _mm256_and_ps(_mm256_mul_ps(p, _mm256_castsi256_ps(e)), ok);
 }

@@ -79,20 +79,28 @@ TIER static inline vf vf_keep_n(vf x, size_t n)
 {
     return _mm512_maskz_mov_ps(first(n), x);
 }
-TIER static inline float vf_reduce_add(vf x)
-{
-    return _mm512_reduce_add_ps(x);
-}
-TIER static inline float vf_reduce_max(vf x)
-{
-    return _mm512_reduce_max_ps(x);
-}
+/* Lane i takes lane i + 8, then i + 4, i + 2, i + 1. */
+#define REDUCE(NAME, OP8, OP4, OP1)                                            \
+    TIER static inline float NAME(vf x)                                        \
+    {                                                                          \
+        __m256 h =                                                             \
+            OP8(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));      \
+        __m128 a =                                                             \
+            OP4(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));       \
+                                                                               \
+        a = OP4(a, _mm_movehl_ps(a, a));                                       \
+        return _mm_cvtss_f32(OP1(a, _mm_movehdup_ps(a)));                      \
+    }
+REDUCE(vf_reduce_add, _mm256_add_ps, _mm_add_ps, _mm_add_ss)
+REDUCE(vf_reduce_max, _mm256_max_ps, _mm_max_ps, _mm_max_ss)
+REDUCE(vf_reduce_min, _mm256_min_ps, _mm_min_ps, _mm_min_ss)
 
 /* p * 2^n; 0 where x is below the range of exp. */
 TIER static inline vf vf_scale2_or_zero(vf p, vf n, vf x)
 {
     return _mm512_maskz_scalef_ps(
-        _mm512_cmp_ps_mask(x, _mm512_set1_ps(-87.0f), _CMP_GE_OQ), p, n);
+        _mm512_cmp_ps_mask(x, _mm512_set1_ps(RAG_KERN_EXP_LEAST), _CMP_GE_OQ),
+        p, n);
 }
 
 /* Rounds n <= 16 floats into int8, returns their sum. */

@@ -10,19 +10,32 @@
 /* The compilers keep an array in registers only when its loops are gone. */
 #define UNROLL _Pragma("GCC unroll 8")
 
-/* exp(x) for x <= 0: 2^n * p(r), |r| <= ln 2 / 2; 0 below -87. */
+/* vectors that make up the sixteen lanes of a sum */
+#define PARTS (RAG_KERN_LANES / W)
+
+/* Joins the sixteen lanes: halves onto halves. */
+TIER static inline float join_add(const vf *parts)
+{
+    vf x = parts[0];
+
+    for (size_t h = PARTS / 2; h != 0; h /= 2)
+        x = vf_add(parts[0], parts[h]);
+    return vf_reduce_add(x);
+}
+
+/* exp(x) for x <= 0 */
 TIER static inline vf vf_exp(vf x)
 {
-    vf n = vf_round(vf_mul(x, vf_set(1.44269504088896341f)));
-    vf r = vf_fma(n, vf_set(-0.693359375f), x);
-    vf p = vf_set(1.9875691500e-4f);
+    vf n = vf_round(vf_mul(x, vf_set(RAG_KERN_LOG2_E)));
+    vf r = vf_fma(n, vf_set(-RAG_KERN_LN2_HIGH), x);
+    vf p = vf_set(RAG_KERN_EXP_5);
 
-    r = vf_fma(n, vf_set(2.12194440e-4f), r);
-    p = vf_fma(p, r, vf_set(1.3981999507e-3f));
-    p = vf_fma(p, r, vf_set(8.3334519073e-3f));
-    p = vf_fma(p, r, vf_set(4.1665795894e-2f));
-    p = vf_fma(p, r, vf_set(1.6666665459e-1f));
-    p = vf_fma(p, r, vf_set(5.0000001201e-1f));
+    r = vf_fma(n, vf_set(-RAG_KERN_LN2_LOW), r);
+    p = vf_fma(p, r, vf_set(RAG_KERN_EXP_4));
+    p = vf_fma(p, r, vf_set(RAG_KERN_EXP_3));
+    p = vf_fma(p, r, vf_set(RAG_KERN_EXP_2));
+    p = vf_fma(p, r, vf_set(RAG_KERN_EXP_1));
+    p = vf_fma(p, r, vf_set(RAG_KERN_EXP_0));
     p = vf_fma(vf_mul(r, r), p, vf_add(r, vf_set(1.0f)));
     return vf_scale2_or_zero(p, n, x);
 }
@@ -60,9 +73,10 @@ TIER static inline vf vf_gelu(vf x)
 TIER static inline vf linear_at(const rag_kern_out *o, size_t t, size_t i)
 {
     vf scale = vf_mul(vf_set(o->a_scale[t]), vf_load(o->w_scale + i));
+    vf fixed = vf_fma(vf_set(o->a_mid[t]), vf_load(o->w_sum + i),
+                      vf_load(o->bias + i));
 
-    return vf_fma(vf_of_int(o->acc + t * RAG_KERN_PANEL + i), scale,
-                  vf_load(o->bias + i));
+    return vf_fma(vf_of_int(o->acc + t * RAG_KERN_PANEL + i), scale, fixed);
 }
 
 TIER static void out_linear(const rag_kern_out *o)
@@ -92,62 +106,89 @@ TIER static void out_add(const rag_kern_out *o)
     }
 }
 
-TIER static void quantise(int8_t *q, float *scale, int32_t *sum, const float *x,
-                          size_t n)
+TIER static rag_kern_row quantise(int8_t *q, const float *x, size_t n)
 {
     size_t whole = n / W * W;
     size_t tail = n - whole;
-    vf m = vf_set(0.0f);
-    float most;
-    float inverse;
-    int32_t s = 0;
+    vf low;
+    vf high;
+    vf mid;
+    vf inverse;
+    float factor;
+    rag_kern_row row;
 
-    for (size_t i = 0; i < whole; i += W)
-        m = vf_max(vf_abs(vf_load(x + i)), m);
-    if (tail != 0)
-        m = vf_max(vf_abs(vf_load_n(x + whole, tail)), m);
-    most = vf_reduce_max(m);
-    if (!(most <= 3.0e38f))
-        most = 0.0f;
-    inverse = most > 1e-30f ? 127.0f / most : 0.0f;
-    for (size_t i = 0; i < whole; i += W)
-        s += vf_store_i8(q + i, vf_mul(vf_load(x + i), vf_set(inverse)), W);
-    if (tail != 0)
-        s += vf_store_i8(q + whole,
-                         vf_mul(vf_load_n(x + whole, tail), vf_set(inverse)),
-                         tail);
-    *scale = most / 127.0f;
-    *sum = s;
+    if (n == 0)
+        return (rag_kern_row){0.0f, 0.0f, 0};
+    low = high = vf_set(x[0]);
+    for (size_t i = 0; i < whole; i += W) {
+        vf v = vf_load(x + i);
+
+        low = vf_min(v, low);
+        high = vf_max(v, high);
+    }
+    for (size_t i = whole; i < n; i++) {
+        low = vf_min(vf_set(x[i]), low);
+        high = vf_max(vf_set(x[i]), high);
+    }
+    row = rag_kern_row_of(vf_reduce_min(low), vf_reduce_max(high), &factor);
+    mid = vf_set(row.mid);
+    inverse = vf_set(factor);
+    for (size_t i = 0; i < whole; i += W) {
+        vf v = vf_mul(vf_sub(vf_load(x + i), mid), inverse);
+
+        row.sum += vf_store_i8(q + i, v, W);
+    }
+    if (tail != 0) {
+        vf v = vf_mul(vf_sub(vf_load_n(x + whole, tail), mid), inverse);
+
+        row.sum += vf_store_i8(q + whole, vf_keep_n(v, tail), tail);
+    }
+    return row;
 }
+
+/* Sums STEP of d = x[i] - c over n values in sixteen lanes. */
+#define DEFINE_LANES(NAME, STEP)                                               \
+    TIER static inline float NAME(const float *x, vf c, size_t n)              \
+    {                                                                          \
+        vf sum[PARTS];                                                         \
+        size_t i = 0;                                                          \
+                                                                               \
+        for (size_t h = 0; h < PARTS; h++)                                     \
+            sum[h] = vf_set(0.0f);                                             \
+        for (; i + RAG_KERN_LANES <= n; i += RAG_KERN_LANES) {                 \
+            for (size_t h = 0; h < PARTS; h++) {                               \
+                vf d = vf_sub(vf_load(x + i + h * W), c);                      \
+                                                                               \
+                sum[h] = STEP(sum[h], d);                                      \
+            }                                                                  \
+        }                                                                      \
+        for (size_t h = 0; h < PARTS && i + h * W < n; h++) {                  \
+            size_t left = n - i - h * W < W ? n - i - h * W : W;               \
+            vf v = vf_load_n(x + i + h * W, left);                             \
+            vf d = vf_keep_n(vf_sub(v, c), left);                              \
+                                                                               \
+            sum[h] = STEP(sum[h], d);                                          \
+        }                                                                      \
+        return join_add(sum);                                                  \
+    }
+#define STEP_SUM(sum, d) vf_add(sum, d)
+#define STEP_SQUARES(sum, d) vf_fma(d, d, sum)
+
+DEFINE_LANES(sum_of, STEP_SUM)
+DEFINE_LANES(squares_of, STEP_SQUARES)
 
 TIER static void norm(float *x, const float *w, const float *b, float eps,
                       size_t n)
 {
     size_t whole = n / W * W;
     size_t tail = n - whole;
-    vf sum = vf_set(0.0f);
-    vf var = vf_set(0.0f);
     vf mean;
     vf inverse;
 
     if (n == 0)
         return;
-    for (size_t i = 0; i < whole; i += W)
-        sum = vf_add(sum, vf_load(x + i));
-    if (tail != 0)
-        sum = vf_add(sum, vf_load_n(x + whole, tail));
-    mean = vf_set(vf_reduce_add(sum) / (float)n);
-    for (size_t i = 0; i < whole; i += W) {
-        vf d = vf_sub(vf_load(x + i), mean);
-
-        var = vf_fma(d, d, var);
-    }
-    if (tail != 0) {
-        vf d = vf_keep_n(vf_sub(vf_load_n(x + whole, tail), mean), tail);
-
-        var = vf_fma(d, d, var);
-    }
-    inverse = vf_set(1.0f / sqrtf(vf_reduce_add(var) / (float)n + eps));
+    mean = vf_set(sum_of(x, vf_set(0.0f), n) / (float)n);
+    inverse = vf_set(1.0f / sqrtf(squares_of(x, mean, n) / (float)n + eps));
     for (size_t i = 0; i < whole; i += W) {
         vf d = vf_mul(vf_sub(vf_load(x + i), mean), inverse);
 
@@ -192,22 +233,26 @@ TIER static void norm(float *x, const float *w, const float *b, float eps,
 TIER static inline float softmax(float *s, size_t n, size_t padded)
 {
     vf m;
-    vf sum = vf_set(0.0f);
+    vf sum[PARTS];
     vf most;
 
     for (size_t j = n; j < padded; j++)
-        s[j] = -1.0e30f;
+        s[j] = -1.0e30f; /* its exp is 0 */
     m = vf_load(s);
     for (size_t j = W; j < padded; j += W)
-        m = vf_max(m, vf_load(s + j));
+        m = vf_max(vf_load(s + j), m);
     most = vf_set(vf_reduce_max(m));
-    for (size_t j = 0; j < padded; j += W) {
-        vf e = vf_exp(vf_sub(vf_load(s + j), most));
+    for (size_t h = 0; h < PARTS; h++)
+        sum[h] = vf_set(0.0f);
+    for (size_t j = 0; j < padded; j += RAG_KERN_LANES) {
+        for (size_t h = 0; h < PARTS; h++) {
+            vf e = vf_exp(vf_sub(vf_load(s + j + h * W), most));
 
-        vf_store(s + j, e);
-        sum = vf_add(sum, e);
+            vf_store(s + j + h * W, e);
+            sum[h] = vf_add(sum[h], e);
+        }
     }
-    return 1.0f / vf_reduce_add(sum);
+    return 1.0f / join_add(sum);
 }
 
 /* M rows of weights times the values, two vectors of dims at once (one when W

@@ -11,6 +11,23 @@ extern const rag_kern rag_kern_avx2;
 extern const rag_kern rag_kern_avx512;
 #endif
 
+/* exp(x), x <= 0: x = n ln 2 + r, p(r) by Horner (Cephes' expf) times 2^n;
+ * below the least x it is 0. */
+#define RAG_KERN_EXP_LEAST -86.0f
+#define RAG_KERN_LOG2_E 1.44269504088896341f
+#define RAG_KERN_LN2_HIGH 0.693359375f
+#define RAG_KERN_LN2_LOW -2.12194440e-4f
+#define RAG_KERN_EXP_5 1.9875691500e-4f
+#define RAG_KERN_EXP_4 1.3981999507e-3f
+#define RAG_KERN_EXP_3 8.3334519073e-3f
+#define RAG_KERN_EXP_2 4.1665795894e-2f
+#define RAG_KERN_EXP_1 1.6666665459e-1f
+#define RAG_KERN_EXP_0 5.0000001201e-1f
+
+/* Scale and middle of a row between least and most, and what to multiply by;
+ * all zero when they are not finite. */
+rag_kern_row rag_kern_row_of(float least, float most, float *inverse);
+
 /* erf(x / sqrt 2) / x as a polynomial in s = 2 x^2 / 5.5^2 - 1, for |x| <= 5.5
  * (Chebyshev fit, |error of erf| < 6e-7; beyond 5.5 erf is 1 to float's
  * precision). Lowest power first. */

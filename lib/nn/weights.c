@@ -43,7 +43,7 @@ float rag_weights_half(uint16_t bits)
 
 size_t rag_weights_matrix_bytes(size_t n_out, size_t n_in)
 {
-    return n_out * n_in + 2 * n_out * sizeof(float);
+    return n_out * n_in + 3 * n_out * sizeof(float);
 }
 
 size_t rag_weights_layer_bytes(const rag_weights_head *h)
@@ -248,7 +248,8 @@ void rag_weights_close(rag_weights *w)
 static rag_weights_matrix matrix(const uint8_t **at, size_t n_out, size_t n_in)
 {
     const float *scale = (const void *)(*at + n_out * n_in);
-    rag_weights_matrix m = {(const void *)*at, scale, scale + n_out};
+    rag_weights_matrix m = {(const void *)*at, scale, scale + n_out,
+                            scale + 2 * n_out};
 
     *at += rag_weights_matrix_bytes(n_out, n_in);
     return m;

@@ -92,10 +92,11 @@ typedef struct rag_weights_section {
 } rag_weights_section;
 
 /* A matrix [n_out x n_in]: int8 in panels of 32 outputs, [n_out / 32][n_in / 4]
- * [32][4], a scale and a bias an output. Behind each other in the file. */
+ * [32][4], and three floats an output. Behind each other in the file. */
 typedef struct rag_weights_matrix {
     const int8_t *w;
     const float *scale; /* [n_out] */
+    const float *sum;   /* [n_out] scale * sum of the row's weights */
     const float *bias;  /* [n_out] */
 } rag_weights_matrix;
 

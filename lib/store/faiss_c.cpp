@@ -29,7 +29,6 @@
 #include <faiss/c_api/error_c.h>
 
 /* clang has no omp.h without its own OpenMP library; FAISS uses GNU's. */
-extern "C" int omp_get_max_threads(void);
 extern "C" void omp_set_num_threads(int n_threads);
 
 namespace
@@ -412,12 +411,9 @@ const char *rag_faiss_version(void)
         FAISS_VERSION_MINOR) "." RAG_STR(FAISS_VERSION_PATCH);
 }
 
-int rag_faiss_threads(int n_threads)
+void rag_faiss_one_thread(void)
 {
-    const int before = omp_get_max_threads();
-
-    omp_set_num_threads(n_threads);
-    return before;
+    omp_set_num_threads(1);
 }
 
 int rag_faiss_kmeans(float *centroids, const rag_faiss_train *t)

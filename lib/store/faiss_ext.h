@@ -34,8 +34,10 @@ typedef struct FaissIndex_H FaissIndex; /* as in faiss/c_api/Index_c.h */
 const char *rag_faiss_error(void);
 /* "1.7.3" */
 const char *rag_faiss_version(void);
-/* OpenMP threads of the calling thread's FAISS calls; returns what it was. */
-int rag_faiss_threads(int n_threads);
+/* The calling thread's FAISS calls start no threads from now on. (Those of
+ * OpenMP would outlive the call, spin against the threads of BLAS, and hang a
+ * forked child that calls FAISS again.) */
+void rag_faiss_one_thread(void);
 
 typedef struct rag_faiss_train {
     const uint16_t *rows; /* [n x dims] float16 */

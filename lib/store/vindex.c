@@ -13,7 +13,6 @@
 #include <faiss/c_api/error_c.h>
 
 #include "base/mem.h"
-#include "base/pool.h"
 #include "store/blas.h"
 #include "store/faiss_ext.h"
 
@@ -28,9 +27,6 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 /* Rounds of k-means: 10 gain three points of recall over 4 for twice the time
  * (notes: .895 to .926 at 16 of 1024 lists). */
 #define TRAIN_ROUNDS 10
-/* As for BLAS: more threads gain little and keep memory. */
-#define MAX_FAISS_THREADS 4u
-
 struct rag_vindex {
     const uint8_t *map;
     size_t map_bytes;
@@ -145,18 +141,14 @@ rag_status rag_vindex_train(float *centroids, const uint16_t *sample, size_t n,
         .cancelled = b->cancelled,
         .cancel_ctx = b->cancel_ctx,
     };
-    size_t cpus = rag_pool_cpus();
     rag_status st;
-    int before;
     int code;
 
     st = rag_blas_need(err);
     if (st != RAG_OK)
         return st;
-    before = rag_faiss_threads(
-        cpus < MAX_FAISS_THREADS ? (int)cpus : (int)MAX_FAISS_THREADS);
+    rag_faiss_one_thread();
     code = rag_faiss_kmeans(centroids, &t);
-    (void)rag_faiss_threads(before);
     return code == 0 ? RAG_OK : fail_ext(code, "training", err);
 }
 
@@ -169,6 +161,7 @@ rag_status rag_vindex_coarse_new(rag_vindex_coarse **out,
 
     *out = NULL;
     TRY(rag_blas_need(err));
+    rag_faiss_one_thread();
     c = rag_calloc(1, sizeof *c);
     if (c != NULL) {
         c->dims = dims;
@@ -547,6 +540,7 @@ rag_status rag_vindex_search(rag_store_hit *hits, size_t *n, size_t cap,
         st = rag_fail_nomem(err);
         goto out;
     }
+    rag_faiss_one_thread();
     for (;;) {
         int code = rag_faiss_ivf_search(scores, ids, k, v->ivf, query, n_probe,
                                         allowed->bits, allowed->n_bytes);

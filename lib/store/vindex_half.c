@@ -1,5 +1,6 @@
 #include "store/vindex_priv.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #if defined(__x86_64__)
@@ -114,7 +115,7 @@ void rag_vindex_to_half(uint16_t *out, const float *in, size_t n)
 
 /* clang's __builtin_cpu_supports does not know f16c; that of AVX2 includes the
  * system's consent (XGETBV). */
-bool rag_vindex_half_fast(void)
+static int ask_cpu(void)
 {
     unsigned a;
     unsigned b;
@@ -122,7 +123,23 @@ bool rag_vindex_half_fast(void)
     unsigned d;
 
     return __builtin_cpu_supports("avx2") && __get_cpuid(1, &a, &b, &c, &d) &&
-           (c & bit_F16C) != 0;
+                   (c & bit_F16C) != 0
+               ? 1
+               : -1;
+}
+
+/* Asked once: CPUID traps in a virtual machine, and costs more there than a
+ * hundred dot products. */
+bool rag_vindex_half_fast(void)
+{
+    static atomic_int answer; /* 0: not asked */
+    int now = atomic_load_explicit(&answer, memory_order_relaxed);
+
+    if (now == 0) {
+        now = ask_cpu();
+        atomic_store_explicit(&answer, now, memory_order_relaxed);
+    }
+    return now > 0;
 }
 
 FAST static inline __m256 eight(const uint16_t *p)

@@ -296,6 +296,7 @@ static rag_status try_open(const char *path, size_t dims, uint64_t generation)
 
 /* made once, used by several tests */
 static set many;
+static set narrow; /* as few dimensions and vectors as make inverted lists */
 static rag_vindex_info many_info;
 static const char *many_path;
 
@@ -764,23 +765,23 @@ static void test_cancelled(void **state)
 static void test_bad_source(void **state)
 {
     const char *path = in_folder(1, "bad");
-    rag_vindex_build b = build_of(&many, path);
+    rag_vindex_build b = build_of(&narrow, path);
     rag_vindex_info info;
 
     (void)state;
-    for (many.fail_at = 1; many.fail_at < 28; many.fail_at += 8) {
-        many.n_calls = 0;
+    for (narrow.fail_at = 1; narrow.fail_at < 18; narrow.fail_at += 5) {
+        narrow.n_calls = 0;
         assert_int_equal(rag_vindex_make(&info, &b, &err), RAG_E_DB);
     }
-    many.fail_at = 0;
-    for (many.lose_at = 10; many.lose_at < 27; many.lose_at += 9) {
-        many.n_calls = 0;
+    narrow.fail_at = 0;
+    for (narrow.lose_at = 7; narrow.lose_at < 18; narrow.lose_at += 6) {
+        narrow.n_calls = 0;
         assert_int_equal(rag_vindex_make(&info, &b, &err), RAG_E_INDEX);
     }
-    many.lose_at = 0;
-    many.disorder = true;
+    narrow.lose_at = 0;
+    narrow.disorder = true;
     assert_int_equal(rag_vindex_make(&info, &b, &err), RAG_E_INVAL);
-    many.disorder = false;
+    narrow.disorder = false;
     assert_false(exists(path));
     assert_false(exists(in_folder(2, "bad.tmp")));
 }
@@ -811,14 +812,14 @@ out:
 
 static void test_oom(void **state)
 {
-    rag_bits all = all_of(&many);
+    rag_bits all = all_of(&narrow);
     const char *path = in_folder(1, "oom");
 
     (void)state;
     tiny = set_new(50, 8);
     tiny_bits = all_of(&tiny);
     CHECK_OOM(all_steps(path, &tiny, &tiny_bits));
-    CHECK_OOM(all_steps(path, &many, &all));
+    CHECK_OOM(all_steps(path, &narrow, &all));
     assert_false(exists(in_folder(2, "oom.tmp")));
     bits_free(&tiny_bits);
     bits_free(&all);
@@ -846,6 +847,7 @@ static int remove_all(void **state)
 
     (void)state;
     set_free(&many);
+    set_free(&narrow);
     (void)snprintf(cmd, sizeof cmd, "rm -rf '%s'", folder);
     return system(cmd);
 }
@@ -885,6 +887,7 @@ int main(int argc, char **argv)
     else if (mkdtemp(folder) == NULL)
         return 1;
     many = set_new(MANY, DIMS);
+    narrow = set_new(20000, 8);
     many_path = in_folder(0, "many");
     if (argc == 3)
         return as_child(argv[1]);

@@ -12,8 +12,10 @@
 #include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <limits>
 #include <memory>
 #include <new>
+#include <numeric>
 #include <vector>
 
 #include <faiss/Clustering.h>
@@ -229,6 +231,61 @@ struct Bits : faiss::IDSelector {
     }
 };
 
+/* The coarse quantizer over float16 centroids in the caller's mapping: FAISS's
+ * own flat index would want a float32 copy, whose page faults cost more than
+ * the search. */
+struct MappedCentroids : faiss::Index {
+    const uint16_t *rows;
+    rag_faiss_dots dots;
+
+    MappedCentroids(const uint16_t *centroids, size_t n, size_t dims,
+                    rag_faiss_dots fn)
+        : faiss::Index(static_cast<idx_t>(dims), faiss::METRIC_INNER_PRODUCT),
+          rows(centroids), dots(fn)
+    {
+        ntotal = static_cast<idx_t>(n);
+    }
+    void search(idx_t n, const float *x, idx_t k, float *distances,
+                idx_t *labels, const faiss::SearchParameters *) const override
+    {
+        const size_t n_rows = static_cast<size_t>(ntotal);
+        const size_t dims = static_cast<size_t>(d);
+        std::vector<float> scores(n_rows);
+        std::vector<idx_t> order(n_rows);
+
+        FAISS_THROW_IF_NOT(k <= ntotal);
+        for (idx_t q = 0; q < n; q++, x += dims) {
+            dots(scores.data(), rows, n_rows, dims, x);
+            for (float &s : scores) /* NaN has no order */
+                if (!(s == s))
+                    s = std::numeric_limits<float>::lowest();
+            std::iota(order.begin(), order.end(), idx_t{0});
+            std::partial_sort(order.begin(), order.begin() + k, order.end(),
+                              [&](idx_t a, idx_t b) {
+                                  const float sa =
+                                      scores[static_cast<size_t>(a)];
+                                  const float sb =
+                                      scores[static_cast<size_t>(b)];
+
+                                  return sa > sb || (!(sb > sa) && a < b);
+                              });
+            for (idx_t i = 0; i < k; i++) {
+                *labels++ = order[static_cast<size_t>(i)];
+                *distances++ =
+                    scores[static_cast<size_t>(order[static_cast<size_t>(i)])];
+            }
+        }
+    }
+    void add(idx_t, const float *) override
+    {
+        FAISS_THROW_MSG("mapped centroids are read-only");
+    }
+    void reset() override
+    {
+        FAISS_THROW_MSG("mapped centroids are read-only");
+    }
+};
+
 /* Lists in the caller's mapping. Nothing can be written to them. */
 struct MappedLists : faiss::InvertedLists {
     const rag_faiss_list *lists;
@@ -382,7 +439,7 @@ struct MappedIvf : faiss::IndexIVFScalarQuantizer {
                                          faiss::METRIC_INNER_PRODUCT, false),
           dots(fn)
     {
-        own_fields = false;
+        own_fields = false; /* until it is put together */
     }
     faiss::InvertedListScanner *
     get_InvertedListScanner(bool, const faiss::IDSelector *s) const override
@@ -440,16 +497,20 @@ int rag_faiss_kmeans(float *centroids, const rag_faiss_train *t)
     });
 }
 
-int rag_faiss_ivf_new(FaissIndex **out, FaissIndex *quantizer,
+int rag_faiss_ivf_new(FaissIndex **out, const uint16_t *centroids,
                       const rag_faiss_list *lists, size_t n_lists, size_t dims,
                       rag_faiss_dots dots)
 {
     *out = nullptr;
     return guarded([=] {
-        auto ivf = std::make_unique<MappedIvf>(
-            reinterpret_cast<faiss::Index *>(quantizer), dims, n_lists, dots);
+        auto coarse =
+            std::make_unique<MappedCentroids>(centroids, n_lists, dims, dots);
+        auto ivf =
+            std::make_unique<MappedIvf>(coarse.get(), dims, n_lists, dots);
         size_t total = 0;
 
+        coarse.release();
+        ivf->own_fields = true;
         for (size_t i = 0; i < n_lists; i++)
             total += lists[i].n;
         ivf->replace_invlists(

@@ -63,9 +63,10 @@ typedef struct rag_faiss_list {
 typedef void (*rag_faiss_dots)(float *out, const uint16_t *rows, size_t n,
                                size_t dims, const float *query);
 
-/* An inverted file by inner product over lists [n_lists]. It borrows the
- * quantizer and the lists; to be freed with faiss_Index_free(). */
-int rag_faiss_ivf_new(FaissIndex **out, FaissIndex *quantizer,
+/* An inverted file by inner product over lists [n_lists], whose nearest ones
+ * are found by centroids [n_lists x dims] float16. It borrows both; to be freed
+ * with faiss_Index_free(). */
+int rag_faiss_ivf_new(FaissIndex **out, const uint16_t *centroids,
                       const rag_faiss_list *lists, size_t n_lists, size_t dims,
                       rag_faiss_dots dots);
 

@@ -19,11 +19,12 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "the index file is mapped as it is");
 
-/* The share of the lists that a search looks into, and the least number. More
- * of them cost time, fewer cost recall; measured in tests/bench/bench_vindex.
- */
+/* The share of the lists that a search looks into, the least number, and the
+ * most bytes of rows. More cost time and resident memory, fewer cost recall;
+ * measured with tests/bench/bench_vindex. */
 #define PROBE_SHARE 16u
 #define PROBE_LEAST 16u
+#define PROBE_BYTES ((size_t)24 << 20)
 /* Rounds of k-means: 10 gain three points of recall over 4 for twice the time
  * (notes: .895 to .926 at 16 of 1024 lists). */
 #define TRAIN_ROUNDS 10
@@ -34,7 +35,6 @@ struct rag_vindex {
     size_t n_lists;
     uint64_t n_vectors;
     rag_faiss_list *lists; /* [n_lists] into map */
-    FaissIndex *coarse;
     FaissIndex *ivf;
 };
 
@@ -104,29 +104,6 @@ uint64_t rag_vindex_list_end(uint64_t rows_at, uint64_t n, size_t dims)
 
 /* ---- coarse quantizer --------------------------------------------------- */
 
-static rag_status coarse_index(FaissIndex **out, const uint16_t *centroids,
-                               size_t n_lists, size_t dims, rag_error *err)
-{
-    float *rows = rag_malloc(n_lists * dims * sizeof *rows);
-    FaissIndexFlatIP *flat = NULL;
-    rag_status st = RAG_OK;
-
-    *out = NULL;
-    if (rows == NULL)
-        return rag_fail_nomem(err);
-    rag_vindex_to_float(rows, centroids, n_lists * dims);
-    if (faiss_IndexFlatIP_new_with(&flat, (idx_t)dims) != 0) {
-        st = fail_faiss("vector index", err);
-    } else if (faiss_Index_add(flat, (idx_t)n_lists, rows) != 0) {
-        st = fail_faiss("vector index", err);
-        faiss_Index_free(flat);
-    } else {
-        *out = flat;
-    }
-    rag_free(rows);
-    return st;
-}
-
 rag_status rag_vindex_train(float *centroids, const uint16_t *sample, size_t n,
                             size_t n_lists, const rag_vindex_build *b,
                             rag_error *err)
@@ -152,6 +129,27 @@ rag_status rag_vindex_train(float *centroids, const uint16_t *sample, size_t n,
     return code == 0 ? RAG_OK : fail_ext(code, "training", err);
 }
 
+/* Adds the centroids to c's index, some at a time. */
+static rag_status add_centroids(rag_vindex_coarse *c, const uint16_t *centroids,
+                                rag_error *err)
+{
+    FaissIndexFlatIP *flat = NULL;
+
+    if (faiss_IndexFlatIP_new_with(&flat, (idx_t)c->dims) != 0)
+        return fail_faiss("vector index", err);
+    c->index = flat;
+    for (size_t i = 0; i < c->n_lists;) {
+        size_t now =
+            c->n_lists - i < ASSIGN_ROWS ? c->n_lists - i : ASSIGN_ROWS;
+
+        rag_vindex_to_float(c->rows, centroids + i * c->dims, now * c->dims);
+        if (faiss_Index_add(c->index, (idx_t)now, c->rows) != 0)
+            return fail_faiss("vector index", err);
+        i += now;
+    }
+    return RAG_OK;
+}
+
 rag_status rag_vindex_coarse_new(rag_vindex_coarse **out,
                                  const uint16_t *centroids, size_t n_lists,
                                  size_t dims, rag_error *err)
@@ -163,21 +161,21 @@ rag_status rag_vindex_coarse_new(rag_vindex_coarse **out,
     TRY(rag_blas_need(err));
     rag_faiss_one_thread();
     c = rag_calloc(1, sizeof *c);
-    if (c != NULL) {
-        c->dims = dims;
-        c->n_lists = n_lists;
-        c->rows = rag_malloc(ASSIGN_ROWS * dims * sizeof *c->rows);
-        c->labels = rag_malloc(ASSIGN_ROWS * sizeof *c->labels);
-    }
-    if (c == NULL || c->rows == NULL || c->labels == NULL) {
+    if (c == NULL)
+        return rag_fail_nomem(err);
+    c->dims = dims;
+    c->n_lists = n_lists;
+    c->rows = rag_malloc(ASSIGN_ROWS * dims * sizeof *c->rows);
+    c->labels = rag_malloc(ASSIGN_ROWS * sizeof *c->labels);
+    if (c->rows == NULL || c->labels == NULL)
         st = rag_fail_nomem(err);
-        goto out;
-    }
-    TRY(coarse_index(&c->index, centroids, n_lists, dims, err));
-    *out = c;
-    c = NULL;
+    else
+        st = add_centroids(c, centroids, err);
 out:
-    rag_vindex_coarse_free(c);
+    if (st == RAG_OK)
+        *out = c;
+    else
+        rag_vindex_coarse_free(c);
     return st;
 }
 
@@ -233,24 +231,6 @@ static uint32_t get32(const uint8_t *p)
     return v;
 }
 
-static rag_status read_at(int fd, uint8_t *out, size_t n, uint64_t at,
-                          const char *path, rag_error *err)
-{
-    while (n != 0) {
-        ssize_t k = pread(fd, out, n, (off_t)at);
-
-        if (k < 0 && errno == EINTR)
-            continue;
-        if (k <= 0)
-            return rag_fail(err, RAG_E_INDEX, "%s: cannot be read to the end",
-                            path);
-        out += k;
-        n -= (size_t)k;
-        at += (uint64_t)k;
-    }
-    return RAG_OK;
-}
-
 /* Takes the numbers out of the fixed head. They are not to be trusted before
  * the MAC was checked; here they are only kept small. */
 static rag_status parse_head(rag_vindex_head *h, const uint8_t *p,
@@ -286,47 +266,26 @@ static bool same_mac(const uint8_t *a, const uint8_t *b)
     return differ == 0;
 }
 
-/* Reads everything outside the lists into memory and checks it there, so that
- * nobody can change it between the check and the use. */
-static rag_status read_covered(uint8_t **out, rag_vindex_head *h, int fd,
-                               uint64_t file_bytes, const char *path,
-                               const uint8_t *key, rag_error *err)
+/* Everything outside the lists: the numbers of the head, when the MAC over it
+ * is right. */
+static rag_status check_covered(rag_vindex_head *h, const rag_vindex *v,
+                                const char *path, const uint8_t *key,
+                                rag_error *err)
 {
-    uint8_t head[RAG_VINDEX_HEAD_BYTES];
     uint8_t mac[RAG_SHA256_BYTES];
-    uint8_t *bytes = NULL;
     size_t mac_at;
     rag_status st;
 
-    *out = NULL;
-    if (file_bytes < sizeof head)
+    if (v->map_bytes < RAG_VINDEX_HEAD_BYTES)
         return rag_fail(err, RAG_E_INDEX, "%s: too short for a vector index",
                         path);
-    TRY(read_at(fd, head, sizeof head, 0, path, err));
-    TRY(parse_head(h, head, file_bytes, path, err));
+    TRY(parse_head(h, v->map, v->map_bytes, path, err));
     mac_at = rag_vindex_mac_at(h->n_lists, h->dims);
-    bytes = rag_malloc(mac_at + sizeof mac);
-    if (bytes == NULL) {
-        st = rag_fail_nomem(err);
-        goto out;
-    }
-    TRY(read_at(fd, bytes, mac_at + sizeof mac, 0, path, err));
-    rag_hash_hmac(mac, key, RAG_SHA256_BYTES, bytes, mac_at);
-    if (!same_mac(mac, bytes + mac_at)) {
+    rag_hash_hmac(mac, key, RAG_SHA256_BYTES, v->map, mac_at);
+    if (!same_mac(mac, v->map + mac_at))
         st = rag_fail(err, RAG_E_INDEX,
                       "%s: not written by this user, or damaged", path);
-        goto out;
-    }
-    /* what was checked counts, not what was read before it */
-    TRY(parse_head(h, bytes, file_bytes, path, err));
-    if (rag_vindex_mac_at(h->n_lists, h->dims) != mac_at) {
-        st = rag_fail(err, RAG_E_INDEX, "%s: changed while it was read", path);
-        goto out;
-    }
-    *out = bytes;
-    bytes = NULL;
 out:
-    rag_free(bytes);
     return st;
 }
 
@@ -367,20 +326,35 @@ static rag_status set_lists(rag_vindex *v, const rag_vindex_head *h,
     return RAG_OK;
 }
 
-static rag_status open_fd(int *fd, uint64_t *bytes, const char *path,
-                          rag_error *err)
+/* Maps the whole file. It is private to the user and only ever replaced by
+ * rename, so a mapping stays whole; who truncates it in place gets SIGBUS, as
+ * with any mapped file. */
+static rag_status map_file(rag_vindex *v, const char *path, rag_error *err)
 {
+    rag_status st = RAG_OK;
     struct stat sb;
-
     /* O_NONBLOCK: a FIFO in its place must not hold us up */
-    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (*fd < 0)
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    void *map;
+
+    if (fd < 0)
         return rag_fail(err, RAG_E_INDEX, "cannot open %s: %s", path,
                         errno == ENOENT ? "no such file" : "not allowed");
-    if (fstat(*fd, &sb) != 0 || !S_ISREG(sb.st_mode) || sb.st_size < 0)
-        return rag_fail(err, RAG_E_INDEX, "%s: not a regular file", path);
-    *bytes = (uint64_t)sb.st_size;
-    return RAG_OK;
+    if (fstat(fd, &sb) != 0 || !S_ISREG(sb.st_mode) || sb.st_size <= 0) {
+        st = rag_fail(err, RAG_E_INDEX, "%s: not a regular file, or empty",
+                      path);
+        goto out;
+    }
+    map = mmap(NULL, (size_t)sb.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (map == MAP_FAILED) {
+        st = rag_fail_errno(err, errno, "cannot map %s", path);
+        goto out;
+    }
+    v->map = map;
+    v->map_bytes = (size_t)sb.st_size;
+out:
+    (void)close(fd); /* the mapping stays */
+    return st;
 }
 
 rag_status rag_vindex_open(rag_vindex **out, const char *path, size_t dims,
@@ -389,19 +363,16 @@ rag_status rag_vindex_open(rag_vindex **out, const char *path, size_t dims,
 {
     rag_vindex *v = rag_calloc(1, sizeof *v);
     rag_vindex_head h = {0};
-    uint8_t *covered = NULL;
     const uint8_t *table;
-    uint64_t bytes = 0;
+    const void *centroids;
     rag_status st;
-    void *map;
     int code;
-    int fd = -1;
 
     *out = NULL;
     if (v == NULL)
         return rag_fail_nomem(err);
-    TRY(open_fd(&fd, &bytes, path, err));
-    TRY(read_covered(&covered, &h, fd, bytes, path, key, err));
+    TRY(map_file(v, path, err));
+    TRY(check_covered(&h, v, path, key, err));
     if (h.dims != dims || h.generation != generation) {
         st = rag_fail(err, RAG_E_INDEX,
                       "%s: generation %llu with %zu dimensions, want %llu with "
@@ -410,30 +381,16 @@ rag_status rag_vindex_open(rag_vindex **out, const char *path, size_t dims,
                       (unsigned long long)generation, dims);
         goto out;
     }
-    map = mmap(NULL, (size_t)bytes, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (map == MAP_FAILED) {
-        st = rag_fail_errno(err, errno, "cannot map %s", path);
-        goto out;
-    }
-    v->map = map;
-    v->map_bytes = (size_t)bytes;
     v->dims = dims;
     v->n_lists = h.n_lists;
     v->n_vectors = h.n_vectors;
-    table = covered + RAG_VINDEX_HEAD_BYTES;
+    table = v->map + RAG_VINDEX_HEAD_BYTES;
+    centroids = table + h.n_lists * RAG_VINDEX_ENTRY_BYTES;
     TRY(set_lists(v, &h, table, path, err));
-    TRY(coarse_index(
-        &v->coarse,
-        (const uint16_t *)(const void *)(table +
-                                         h.n_lists * RAG_VINDEX_ENTRY_BYTES),
-        h.n_lists, dims, err));
-    code = rag_faiss_ivf_new(&v->ivf, v->coarse, v->lists, v->n_lists, dims,
+    code = rag_faiss_ivf_new(&v->ivf, centroids, v->lists, v->n_lists, dims,
                              rag_vindex_dots);
     st = code == 0 ? RAG_OK : fail_ext(code, path, err);
 out:
-    if (fd >= 0)
-        (void)close(fd); /* the mapping stays */
-    rag_free(covered);
     if (st == RAG_OK)
         *out = v;
     else
@@ -451,7 +408,6 @@ void rag_vindex_close(rag_vindex *v)
     if (v == NULL)
         return;
     faiss_Index_free(v->ivf);
-    faiss_Index_free(v->coarse);
     map.c = v->map;
     if (v->map != NULL)
         (void)munmap(map.p, v->map_bytes);
@@ -479,9 +435,13 @@ static int by_score(const void *pa, const void *pb)
 static size_t probes(const rag_vindex *v, const rag_bits *allowed)
 {
     size_t n = v->n_lists / PROBE_SHARE;
+    size_t list_bytes =
+        (size_t)(v->n_vectors / v->n_lists + 1) * v->dims * sizeof(uint16_t);
     double share =
         v->n_vectors == 0 ? 1.0 : (double)allowed->n_set / (double)v->n_vectors;
 
+    if (n > PROBE_BYTES / list_bytes)
+        n = PROBE_BYTES / list_bytes;
     if (n < PROBE_LEAST)
         n = PROBE_LEAST;
     if (share * (double)v->n_lists < (double)n)

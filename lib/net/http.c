@@ -18,7 +18,8 @@
 /* a model may have to be loaded and a long prompt read on a slow machine */
 #define FIRST_MS ((int64_t)300 * 1000)
 #define IDLE_MS ((int64_t)60 * 1000)
-#define BACKOFF_MS ((int64_t)500)
+/* three pauses: about two seconds, what somebody waits for a wrong URL */
+#define BACKOFF_MS ((int64_t)250)
 /* who is told to come back later than this wants to know, not to wait */
 #define RETRY_AFTER_MAX_MS ((int64_t)120 * 1000)
 /* in every idle window a collected reply must bring at least this much; a

@@ -14,7 +14,7 @@ static fake server;
 /* The behaviour list that replays a file of the transcripts. */
 static void list_of(char *out, size_t cap, const char *file)
 {
-    char path[2048];
+    char path[1024];
     size_t n = 0;
 
     snprintf(path, sizeof path, "%s/transcripts/%s", RAG_TEST_SHARED, file);
@@ -80,7 +80,7 @@ static const struct {
 static void one_chat(size_t i, bool stream)
 {
     static const rag_chat_message hi[] = {{"user", {"hi", 2}}};
-    char list[4096];
+    char list[2048];
     rag_chat_opts o = {
         .provider = chats[i].provider, .model = "m", .stream = stream};
     rag_chat_result r;
@@ -176,7 +176,7 @@ static void test_embeddings(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         rag_embed_opts o = {.provider = cases[i].provider, .model = "m"};
         got g = {0};
-        char list[4096];
+        char list[2048];
         rag_embedder *e;
         rag_error err;
         rag_status st;

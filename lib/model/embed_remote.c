@@ -333,7 +333,7 @@ static rag_status on_reply(void *ctx, const rag_http_reply *reply,
     job *j = ctx;
     run *r = j->run;
     rag_status st = reply->st;
-    size_t dims;
+    size_t dims = 0;
 
     unlink_job(r, j);
     if (st == RAG_OK) {

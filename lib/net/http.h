@@ -38,7 +38,7 @@ typedef struct rag_http_opts {
     int64_t connect_ms;  /* 0: 10 s */
     int64_t first_ms;    /* until the first byte of a reply; 0: 300 s */
     int64_t idle_ms;     /* window of the lowest speed; 0: 60 s */
-    int64_t backoff_ms;  /* pause before the first retry; 0: 500 ms */
+    int64_t backoff_ms;  /* pause before the first retry; 0: 250 ms */
     bool (*cancelled)(void *ctx); /* asked every 50 ms; may be NULL */
     void *cancel_ctx;
 } rag_http_opts;

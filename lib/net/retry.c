@@ -34,7 +34,8 @@ static bool http_date(time_t *out, rag_str s)
         !digits(&t.tm_min, rag_str_cut(s, 20, 22)) ||
         !digits(&t.tm_sec, rag_str_cut(s, 23, 25)))
         return false;
-    while (t.tm_mon < 12 && memcmp(months + 3 * t.tm_mon, s.ptr + 8, 3) != 0)
+    while (t.tm_mon < 12 &&
+           memcmp(months + 3 * (size_t)t.tm_mon, s.ptr + 8, 3) != 0)
         t.tm_mon++;
     if (t.tm_mon == 12)
         return false;

@@ -112,8 +112,8 @@ void fake_json_str(rag_buf *b, const char *s, size_t n)
     rag_buf_addc(b, '"');
 }
 
-static bool write_head(const fake_request *r, long status, const char *type,
-                       size_t n_bytes, const char *more)
+bool fake_head(const fake_request *r, long status, const char *type,
+               size_t n_bytes, const char *more)
 {
     char head[1024];
     int n = snprintf(head, sizeof head,
@@ -158,9 +158,9 @@ bool fake_reply(const fake_request *r, long status, const char *type,
     if (body->failed != RAG_OK)
         return false;
     if (fake_has(r, "net") || fake_has(r, "cut") || fake_has(r, "body_ms"))
-        return write_head(r, status, type, body->len, "") &&
+        return fake_head(r, status, type, body->len, "") &&
                write_body(r, body->ptr, body->len);
-    return write_head(r, status, type, body->len, "") &&
+    return fake_head(r, status, type, body->len, "") &&
            fake_write(r->fd, body->ptr, body->len);
 }
 
@@ -177,7 +177,7 @@ static bool error_with(const fake_request *r, long status, const char *message,
         rag_buf_addf(&b, ",\"type\":\"fake_error\",\"code\":%ld}", status);
     rag_buf_addc(&b, '}');
     fake_sleep(fake_num(r, "head_ms", 0));
-    ok = write_head(r, status, "application/json", b.len, more) &&
+    ok = fake_head(r, status, "application/json", b.len, more) &&
          fake_write(r->fd, b.ptr, b.len);
     rag_buf_dispose(&b);
     return ok;
@@ -226,7 +226,7 @@ static bool stats(const fake_request *r)
                  r->state->n_requests, r->state->n_embed, r->state->n_chat,
                  r->state->n_texts, r->state->most_at_once);
     (void)pthread_mutex_unlock(&lock);
-    ok = write_head(r, 200, "application/json", b.len, "") &&
+    ok = fake_head(r, 200, "application/json", b.len, "") &&
          fake_write(r->fd, b.ptr, b.len);
     rag_buf_dispose(&b);
     return ok;
@@ -237,7 +237,7 @@ static bool last(const fake_request *r)
     bool ok;
 
     (void)pthread_mutex_lock(&lock);
-    ok = write_head(r, 200, "text/plain", r->state->last_len, "") &&
+    ok = fake_head(r, 200, "text/plain", r->state->last_len, "") &&
          fake_write(r->fd, r->state->last, r->state->last_len);
     (void)pthread_mutex_unlock(&lock);
     return ok;
@@ -254,66 +254,7 @@ static bool reset(const fake_request *r)
     return stats(r);
 }
 
-/* ---- broken replies */
-
-static bool huge(const fake_request *r)
-{
-    size_t left = (size_t)fake_num(r, "huge", 1) << 20;
-    char block[65536];
-
-    memset(block, ' ', sizeof block);
-    if (!write_head(r, 200, "application/json", left, ""))
-        return false;
-    for (; left != 0; left -= sizeof block)
-        if (!fake_write(r->fd, block, sizeof block))
-            return false;
-    return true;
-}
-
-static bool broken(const fake_request *r, bool *answered)
-{
-    static const struct {
-        const char *name, *type, *body;
-    } plain[] = {
-        {"badutf8", "application/json", "{\"data\":\"\xC3(\"}"},
-        {"nul", "application/json", "{\"data\":\"\\u0000\"}"},
-        {"empty", "application/json", ""},
-        {"badjson", "application/json", "{\"data\":[{\"embed"},
-        {"html", "text/html", "<html><title>Welcome</title></html>"},
-    };
-    char v[4096];
-    rag_buf b;
-    bool ok = false;
-
-    *answered = true;
-    rag_buf_init(&b, (size_t)1 << 22);
-    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
-        if (fake_has(r, plain[i].name)) {
-            rag_buf_addz(&b, plain[i].body);
-            ok = fake_reply(r, 200, plain[i].type, &b);
-            goto out;
-        }
-    }
-    if (fake_has(r, "deep")) {
-        rag_buf_addz(&b, "{\"data\":");
-        for (size_t i = 0; i < 100000; i++)
-            rag_buf_addc(&b, '[');
-        ok = fake_reply(r, 200, "application/json", &b);
-    } else if (fake_has(r, "redirect")) {
-        ok = write_head(r, 307, "text/plain", 0,
-                        "Location: http://127.0.0.1:1/elsewhere\r\n");
-    } else if (fake_has(r, "huge")) {
-        ok = huge(r);
-    } else if (fake_opt(v, sizeof v, r, "raw")) {
-        rag_buf_addz(&b, v);
-        ok = fake_reply(r, fake_num(r, "status", 200), "text/plain", &b);
-    } else {
-        *answered = false;
-    }
-out:
-    rag_buf_dispose(&b);
-    return ok;
-}
+/* ---- requests that fail first */
 
 /* fail=S.N[.R] */
 static bool first_fails(const fake_request *r, bool *answered)
@@ -391,7 +332,7 @@ static bool route(fake_request *r)
     ok = first_fails(r, &answered);
     if (answered)
         return ok;
-    ok = broken(r, &answered);
+    ok = fake_broken(r, &answered);
     if (answered)
         return ok;
     if (fake_has(r, "status")) {

@@ -28,6 +28,7 @@
  *   cut=N            the connection ends after N bytes of the body
  *   hang             no reply at all (until the client leaves)
  *   drop=N           the first N requests: connection closed without a reply
+ *   replay=FILE      a recorded reply (path percent-encoded)
  *   huge=MB badutf8 deep redirect html empty badjson nul    broken replies
  * embeddings
  *   dims=N (384) words hash   how vectors are made (default: hash)
@@ -82,6 +83,10 @@ void fake_json_str(rag_buf *b, const char *s, size_t n); /* bytes kept raw */
 /* Sends a reply; false: the connection is to be closed. */
 bool fake_reply(const fake_request *r, long status, const char *type,
                 const rag_buf *body);
+bool fake_head(const fake_request *r, long status, const char *type,
+               size_t n_bytes, const char *more);
+/* The behaviours "broken replies", "raw" and "replay". */
+bool fake_broken(const fake_request *r, bool *answered);
 bool fake_error(const fake_request *r, long status, const char *message);
 bool fake_embed(fake_request *r);
 bool fake_chat(fake_request *r);

@@ -266,6 +266,44 @@ static void test_simple(void **state)
     rag_buf_dispose(&s.body);
 }
 
+/* A proxy of the environment cannot reach this machine's own servers. */
+static void test_no_proxy_for_loopback(void **state)
+{
+    seen s;
+
+    (void)state;
+    setenv("http_proxy", "http://127.0.0.1:1", 1);
+    assert_int_equal(ask(&s, "noproxy", "/v1/models", no_opts, no_req), RAG_OK);
+    assert_int_equal(s.st, RAG_OK);
+    rag_buf_dispose(&s.body);
+    unsetenv("http_proxy");
+}
+
+/* Another host's request goes there: the stand-in plays the proxy. */
+static void test_proxy(void **state)
+{
+    rag_http_opts o = {.allow_http = true, .key = "sk-p"};
+    rag_http_request q = {
+        .path = "/v1/models", .max_body_bytes = 100000, .done = on_done};
+    rag_error err;
+    rag_http *h;
+    seen s = {0};
+
+    (void)state;
+    rag_buf_init(&s.body, 100000);
+    q.ctx = &s;
+    setenv("http_proxy", server.root, 1);
+    OK(rag_http_new(&h, "http://model.invalid", &o, &err), &err);
+    OK(rag_http_start(h, &q, &err), &err);
+    OK(rag_http_run(h, &err), &err);
+    unsetenv("http_proxy");
+    if (s.st != RAG_OK)
+        fail_msg("%s", s.error.msg);
+    assert_non_null(strstr(s.body.ptr, "fake"));
+    rag_http_free(h);
+    rag_buf_dispose(&s.body);
+}
+
 static void test_request_head(void **state)
 {
     rag_http_opts o = {.key = "sk-abc"};
@@ -688,6 +726,44 @@ static void test_library(void **state)
     assert_non_null(strstr(rag_http_library(&err), "libcurl/"));
 }
 
+/* A second process of this program, with a libcurl.so.4 that is none. */
+static int without_library(void)
+{
+    rag_http_opts o = {0};
+    rag_http *h = NULL;
+    rag_error err;
+    rag_status st = rag_http_new(&h, "https://example.org/v1", &o, &err);
+
+    return st == RAG_E_UNSUPPORTED && h == NULL &&
+                   strstr(err.msg, "package libcurl4") != NULL &&
+                   rag_http_library(&err) == NULL
+               ? 0
+               : 1;
+}
+
+static const char *self;
+
+static void test_no_library(void **state)
+{
+    char dir[] = "/tmp/t_http.XXXXXX";
+    char lib[64];
+    char command[4400];
+    FILE *f;
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    snprintf(lib, sizeof lib, "%s/libcurl.so.4", dir);
+    f = fopen(lib, "w");
+    assert_non_null(f);
+    fputs("not a library", f);
+    fclose(f);
+    snprintf(command, sizeof command, "LD_LIBRARY_PATH='%s' '%s' no-library",
+             dir, self);
+    assert_int_equal(system(command), 0);
+    unlink(lib);
+    rmdir(dir);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -701,29 +777,36 @@ static int tear_down(void **state)
     return 0;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_url),
-                                       cmocka_unit_test(test_normalise),
-                                       cmocka_unit_test(test_retry_after),
-                                       cmocka_unit_test(test_errtext),
-                                       cmocka_unit_test(test_simple),
-                                       cmocka_unit_test(test_request_head),
-                                       cmocka_unit_test(test_auth),
-                                       cmocka_unit_test(test_refused_input),
-                                       cmocka_unit_test(test_retries),
-                                       cmocka_unit_test(test_retry_after_kept),
-                                       cmocka_unit_test(test_hold),
-                                       cmocka_unit_test(test_no_server),
-                                       cmocka_unit_test(test_limits),
-                                       cmocka_unit_test(test_body_caps),
-                                       cmocka_unit_test(test_cut_off),
-                                       cmocka_unit_test(test_redirect),
-                                       cmocka_unit_test(test_cancel),
-                                       cmocka_unit_test(test_in_flight),
-                                       cmocka_unit_test(test_data_stops),
-                                       cmocka_unit_test(test_oom),
-                                       cmocka_unit_test(test_library)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_no_library),
+        cmocka_unit_test(test_url),
+        cmocka_unit_test(test_normalise),
+        cmocka_unit_test(test_retry_after),
+        cmocka_unit_test(test_errtext),
+        cmocka_unit_test(test_simple),
+        cmocka_unit_test(test_no_proxy_for_loopback),
+        cmocka_unit_test(test_proxy),
+        cmocka_unit_test(test_request_head),
+        cmocka_unit_test(test_auth),
+        cmocka_unit_test(test_refused_input),
+        cmocka_unit_test(test_retries),
+        cmocka_unit_test(test_retry_after_kept),
+        cmocka_unit_test(test_hold),
+        cmocka_unit_test(test_no_server),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_body_caps),
+        cmocka_unit_test(test_cut_off),
+        cmocka_unit_test(test_redirect),
+        cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_in_flight),
+        cmocka_unit_test(test_data_stops),
+        cmocka_unit_test(test_oom),
+        cmocka_unit_test(test_library)};
 
+    self = argv[0];
+    if (argc > 1)
+        return without_library();
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

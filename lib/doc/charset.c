@@ -4,10 +4,9 @@
 #include <iconv.h>
 #include <string.h>
 
-#include <uchardet/uchardet.h>
-
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "doc/guess.h"
 
 /* one pread(2) of a file that is read whole or decoded as it comes */
 #define STEP_BYTES ((size_t)256 << 10)
@@ -250,152 +249,7 @@ void rag_charset_mend(rag_buf *text, size_t *n_bad, size_t *n_nul)
     rag_buf_wrote(text, c.n_more);
 }
 
-/* ---- guessing among the encodings with 8-bit bytes */
-
-typedef struct high_runs {
-    size_t n_high; /* bytes >= 0x80 */
-    size_t n_runs; /* of them, one after the other */
-    size_t n_lone; /* runs of one byte */
-} high_runs;
-
-static high_runs count_runs(rag_str s)
-{
-    high_runs h = {0, 0, 0};
-    size_t run = 0;
-
-    for (size_t i = 0; i <= s.len; i++) {
-        if (i < s.len && (unsigned char)s.ptr[i] >= 0x80) {
-            run++;
-            continue;
-        }
-        h.n_high += run;
-        h.n_runs += run != 0;
-        h.n_lone += run == 1;
-        run = 0;
-    }
-    return h;
-}
-
-typedef enum script_set {
-    WANT_HANGUL,
-    WANT_JAPANESE, /* kana and Han */
-    WANT_KANA
-} script_set;
-
-/* Share (per mille) of the characters beyond ASCII that prose of the script
- * holds, when sample is decoded as `name`; faults and rare characters count
- * against it. */
-static int score_as(const char *name, rag_str sample, script_set want)
-{
-    iconv_t cd = iconv_open("UTF-32LE", name);
-    long good = 0;
-    long bad = 0;
-    long n = 0;
-    size_t left = sample.len;
-    /* iconv does not write to its input */
-    union {
-        const char *in;
-        char *inout;
-    } from = {.in = sample.ptr};
-
-    if (cd == (iconv_t)-1)
-        return -1000;
-    while (left != 0 && bad <= 64 + n / 4) {
-        unsigned char four[4];
-        char *to = (char *)four;
-        size_t room = sizeof four;
-        bool lead = (unsigned char)*from.in >= 0xB0;
-        bool ascii = (unsigned char)*from.in < 0x80;
-        size_t before = left;
-        uint32_t cp;
-
-        if (iconv(cd, &from.inout, &left, &to, &room) == (size_t)-1 &&
-            errno != E2BIG) {
-            if (left < 2 && errno == EINVAL)
-                break; /* the sample ends inside a character */
-            bad += 2;
-            from.in++;
-            left--;
-            continue;
-        }
-        if (before == left)
-            break;
-        cp = (uint32_t)four[0] | (uint32_t)four[1] << 8 |
-             (uint32_t)four[2] << 16;
-        if (ascii && cp < 0x80)
-            continue;
-        n++;
-        if (want != WANT_HANGUL)
-            good += (cp >= 0x3000 && cp < 0x3100) ||
-                    (want == WANT_JAPANESE && ((cp >= 0x4E00 && cp < 0xA000) ||
-                                               (cp >= 0xFF00 && cp < 0xFF60)));
-        else if (cp >= 0xAC00 && cp <= 0xD7A3)
-            good += lead || name[0] == 'J' ? 1 : 0;
-        bad += cp >= 0xFF61 && cp <= 0xFF9F;
-    }
-    (void)iconv_close(cd); /* nothing is kept in it */
-    if (n == 0)
-        return -1000;
-    return (int)((good - bad) * 1000 / n);
-}
-
-static void ask_uchardet(char out[RAG_CHARSET_NAME_BYTES], rag_str sample)
-{
-    uchardet_t ud = uchardet_new();
-
-    out[0] = '\0';
-    if (ud == NULL)
-        return;
-    if (uchardet_handle_data(ud, sample.ptr, sample.len) == 0) {
-        uchardet_data_end(ud);
-        set_name(out, uchardet_get_charset(ud));
-    }
-    uchardet_delete(ud);
-}
-
-static void guess(char out[RAG_CHARSET_NAME_BYTES], rag_str sample)
-{
-    static const struct {
-        const char *name;
-        script_set want;
-    } east[] = {{"CP949", WANT_HANGUL},
-                {"CP932", WANT_JAPANESE},
-                {"EUC-JP", WANT_KANA}, /* its Han are CP949's Hangul */
-                {"JOHAB", WANT_HANGUL}};
-    high_runs h = count_runs(sample);
-    char said[RAG_CHARSET_NAME_BYTES];
-    bool lone = h.n_lone * 10 >= h.n_runs * 6;
-    int best = 699;
-
-    set_name(out, "CP1252");
-    if (h.n_high == 0)
-        return;
-    for (size_t i = 0; !lone && i < sizeof east / sizeof east[0]; i++) {
-        int score = score_as(east[i].name, sample, east[i].want);
-
-        if (score > best) {
-            best = score;
-            set_name(out, east[i].name);
-        }
-    }
-    /* the second bytes of Shift_JIS may be ASCII; curled quotes read as its
-     * Han, never as kana */
-    if (lone && score_as("CP932", sample, WANT_KANA) > best) {
-        set_name(out, "CP932");
-        return;
-    }
-    if (best > 699)
-        return;
-    ask_uchardet(said, sample);
-    /* single accented letters between ASCII: a short sample misleads the
-     * detector, and Western is by far the most likely */
-    if (said[0] == '\0' || (lone && h.n_high < 20) ||
-        (lone && strncmp(said, "ISO-8859", 8) != 0 &&
-         strncmp(said, "WINDOWS", 7) != 0))
-        return;
-    if (!rag_charset_of_label(out, rag_str_of(said)))
-        set_name(out, "CP1252");
-}
+/* ---- names */
 
 bool rag_charset_of_label(char out[RAG_CHARSET_NAME_BYTES], rag_str label)
 {
@@ -464,7 +318,7 @@ static void name_of_bytes(char out[RAG_CHARSET_NAME_BYTES], rag_str sample,
     if (declared != NULL && rag_charset_of_label(out, rag_str_of(declared)) &&
         strcmp(out, "UTF-8") != 0)
         return;
-    guess(out, sample);
+    rag_guess_charset(out, sample);
 }
 
 void rag_charset_detect(char out[RAG_CHARSET_NAME_BYTES], rag_str sample,

@@ -38,8 +38,10 @@ typedef enum rag_block_kind {
     RAG_BLOCK_ITEM,    /* a list item (without its nested items) */
     RAG_BLOCK_CODE,    /* a fence or listing, whole; cut at lines only */
     RAG_BLOCK_TABLE_HEAD, /* the header row of a table (Markdown: with ---) */
-    RAG_BLOCK_TABLE_ROW,  /* one row, one line; `head` says which header */
-    RAG_BLOCK_META        /* front matter: kept, not part of any section */
+    /* One row; `head` says which header. CSV: a quoted cell may hold line ends,
+     * and above 16 MiB a block holds several whole rows. */
+    RAG_BLOCK_TABLE_ROW,
+    RAG_BLOCK_META /* front matter: kept, not part of any section */
 } rag_block_kind;
 
 /* Ascending, not overlapping; what lies between blocks is white space or

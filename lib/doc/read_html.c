@@ -10,10 +10,9 @@
  */
 
 #include <gumbo.h>
-#include <setjmp.h>
 #include <string.h>
 
-#include "base/mem.h"
+#include "doc/html_heap.h"
 #include "doc/html_scan.h"
 #include "doc/html_text.h"
 
@@ -29,121 +28,15 @@
 /* Rows that one cell may cover. */
 #define MAX_ROW_SPAN 1000
 
-/* ---- the heap */
+/* ---- the parse */
 
-#define SLAB_BYTES ((size_t)256 << 10)
-#define N_CLASSES 46
-
-/* A piece's class, before its first byte; the free list's link after it. Eight
- * bytes are the largest alignment of anything that gumbo keeps. */
-typedef struct piece {
-    uint64_t class;
-    struct piece *next;
-} piece;
-
-typedef struct slab {
-    struct slab *next;
-} slab;
-
-typedef struct dom_heap {
-    slab *slabs;
-    char *at; /* in the newest slab */
-    size_t left;
-    size_t total;
-    piece *free_list[N_CLASSES];
-    rag_status why; /* of the jump */
-    jmp_buf back;
-} dom_heap;
-
-/* Classes of 32, 48, 64, 96, 128 ... bytes, the last beyond the heap. */
-static size_t class_bytes(size_t k)
-{
-    return (k % 2 == 0 ? (size_t)32 : (size_t)48) << (k / 2);
-}
-
-_Noreturn static void give_up(dom_heap *h, rag_status why)
-{
-    h->why = why;
-    longjmp(h->back, 1);
-}
-
-static char *new_slab(dom_heap *h, size_t n)
-{
-    slab *s;
-
-    if (n > RAG_HTML_MAX_DOM_BYTES - h->total)
-        give_up(h, RAG_E_LIMIT);
-    s = rag_malloc(sizeof *s + n);
-    if (s == NULL)
-        give_up(h, RAG_E_NOMEM);
-    s->next = h->slabs;
-    h->slabs = s;
-    h->total += n;
-    return (char *)(s + 1);
-}
-
-static void *dom_alloc(void *ctx, size_t n)
-{
-    dom_heap *h = ctx;
-    size_t k = 0;
-    size_t need;
-    void *p;
-
-    while (k < N_CLASSES && class_bytes(k) - sizeof(uint64_t) < n)
-        k++;
-    if (k == N_CLASSES)
-        give_up(h, RAG_E_LIMIT);
-    if (h->free_list[k] != NULL) {
-        piece *f = h->free_list[k];
-
-        h->free_list[k] = f->next;
-        return &f->next;
-    }
-    need = class_bytes(k);
-    if (need > SLAB_BYTES / 4) {
-        p = new_slab(h, need);
-    } else {
-        if (h->left < need) {
-            h->at = new_slab(h, SLAB_BYTES);
-            h->left = SLAB_BYTES;
-        }
-        p = h->at;
-        h->at += need;
-        h->left -= need;
-    }
-    ((piece *)p)->class = k;
-    return &((piece *)p)->next;
-}
-
-static void dom_free(void *ctx, void *ptr)
-{
-    dom_heap *h = ctx;
-    piece *f;
-
-    if (ptr == NULL)
-        return;
-    f = (piece *)(void *)((char *)ptr - sizeof(uint64_t));
-    f->next = h->free_list[f->class];
-    h->free_list[f->class] = f;
-}
-
-static void heap_dispose(dom_heap *h)
-{
-    while (h->slabs != NULL) {
-        slab *next = h->slabs->next;
-
-        rag_free(h->slabs);
-        h->slabs = next;
-    }
-}
-
-static rag_status parse(const GumboOutput **out, dom_heap *h, rag_str text,
+static rag_status parse(const GumboOutput **out, rag_html_heap *h, rag_str text,
                         rag_error *err)
 {
     GumboOptions o = kGumboDefaultOptions;
 
-    o.allocator = dom_alloc;
-    o.deallocator = dom_free;
+    o.allocator = rag_html_heap_alloc;
+    o.deallocator = rag_html_heap_drop;
     o.userdata = h;
     o.max_errors = 0;
     *out = NULL;
@@ -769,14 +662,14 @@ static rag_status read_html(const rag_source *src, rag_doc_sink sink, void *ctx,
     char declared[RAG_CHARSET_NAME_BYTES];
     bool has = rag_html_scan_charset(declared, src->head);
     const GumboOutput *dom = NULL;
-    dom_heap heap;
+    rag_html_heap heap;
     rag_builder b;
     rag_buf source;
     rag_str text;
     rag_doc *doc;
     rag_status st;
 
-    memset(&heap, 0, sizeof heap);
+    rag_html_heap_init(&heap, RAG_HTML_MAX_DOM_BYTES);
     rag_buf_init(&source, SIZE_MAX);
     TRY(rag_builder_init(&b, RAG_DOC_HTML, SIZE_MAX, err));
     TRY(rag_charset_read(&b, src, RAG_HTML_MAX_BYTES, "HTML",
@@ -796,14 +689,14 @@ static rag_status read_html(const rag_source *src, rag_doc_sink sink, void *ctx,
     read_metas(&b, dom->root);
     read_title(&b, dom->root);
     TRY(extract(&b, src, dom->root, err));
-    heap_dispose(&heap);
+    rag_html_heap_dispose(&heap);
     st = rag_builder_finish(&doc, &b, err);
     if (st == RAG_E_EMPTY)
         st = rag_fail(err, RAG_E_NOTEXT, "the page shows no text");
     if (st == RAG_OK)
         st = sink(ctx, doc, err);
 out:
-    heap_dispose(&heap);
+    rag_html_heap_dispose(&heap);
     rag_buf_dispose(&source);
     rag_builder_dispose(&b);
     return st;

@@ -135,8 +135,7 @@ static void front_matter_is_meta(void **state)
                  "PARA 0: x\n");
     check_blocks("---\nNo key here.\n\n---\nx\n",
                  "title: \nPARA 0: No key here.\n"
-                 "PARA 0: x\n" +
-                     0);
+                 "PARA 0: x\n");
 }
 
 static void html_counts_when_it_has_words(void **state)

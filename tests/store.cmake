@@ -17,3 +17,7 @@ rag_test(t_store_users)
 # figures for docs/benchmarks.md; not a test
 add_executable(bench_vindex EXCLUDE_FROM_ALL bench/bench_vindex.c)
 target_link_libraries(bench_vindex PRIVATE librag)
+
+# words index: measured by hand, never by ctest
+add_executable(bench_lexical EXCLUDE_FROM_ALL bench/bench_lexical.c)
+target_link_libraries(bench_lexical PRIVATE librag)

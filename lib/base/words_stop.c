@@ -50,3 +50,26 @@ bool rag_words_is_stop(rag_str form)
     }
     return false;
 }
+
+/* Single-syllable particles; 서 ends 에서. */
+static bool is_particle(rag_str syllable)
+{
+    static const char *const particles[] = {"은", "는", "이", "가", "을",
+                                            "를", "의", "에", "로", "와",
+                                            "과", "도", "만", "서"};
+
+    for (size_t i = 0; i < sizeof particles / sizeof particles[0]; i++)
+        if (rag_str_eqz(syllable, particles[i]))
+            return true;
+    return false;
+}
+
+float rag_words_weight(const rag_word *w)
+{
+    if (rag_words_is_stop(w->form))
+        return 0;
+    if (w->kind == RAG_WORD_GRAM && w->form.len == 6 &&
+        is_particle(rag_str_cut(w->form, 3, 6)))
+        return 0.5F;
+    return 1;
+}

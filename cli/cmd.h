@@ -50,10 +50,10 @@ typedef struct cmd_run {
 
 typedef struct cmd {
     const char *name;
-    const char *args;    /* "PATH..." */
-    const char *summary; /* one line */
+    const char *args;     /* "PATH..." */
+    const char *summary;  /* one line */
     const char *examples; /* some lines, or NULL */
-    const opt *options;  /* ends with OPT_END */
+    const opt *options;   /* ends with OPT_END */
     /* Returns the exit code; err for a failure that has not been told yet. */
     int (*run)(cmd_run *run, rag_error *err);
 } cmd;

@@ -29,14 +29,19 @@ typedef struct flags {
 static flags f;
 
 static const opt options[] = {
-    {OPT_SIZE, 'k', "top", &f.k, "N", "passages to answer from (default: retrieve.k)"},
+    {OPT_SIZE, 'k', "top", &f.k, "N",
+     "passages to answer from (default: retrieve.k)"},
     {OPT_STR, 0, "path", &f.path, "GLOB", "only documents whose name matches"},
-    {OPT_FLAG, 0, "extract", &f.extract, NULL, "no chat model: the best sentences, cited"},
+    {OPT_FLAG, 0, "extract", &f.extract, NULL,
+     "no chat model: the best sentences, cited"},
     {OPT_STR, 0, "chat", &f.chat, "MODEL", "openai:NAME, ollama:NAME or none"},
     {OPT_STR, 0, "mode", &f.mode, "MODE", "hybrid (default), dense or lexical"},
-    {OPT_FLAG, 0, "no-stream", &f.no_stream, NULL, "print the answer when it is whole"},
-    {OPT_FLAG, 0, "strict", &f.strict, NULL, "leave out sentences that nothing supports (exit 3)"},
-    {OPT_FLAG, 0, "dry-run", &f.dry_run, NULL, "print the prompt, send nothing"},
+    {OPT_FLAG, 0, "no-stream", &f.no_stream, NULL,
+     "print the answer when it is whole"},
+    {OPT_FLAG, 0, "strict", &f.strict, NULL,
+     "leave out sentences that nothing supports (exit 3)"},
+    {OPT_FLAG, 0, "dry-run", &f.dry_run, NULL,
+     "print the prompt, send nothing"},
     OPT_END,
 };
 
@@ -231,7 +236,7 @@ static void answer_json(rag_jw *w, const rag_answer *a, int64_t query_no)
     }
     rag_jw_end(w);
     out_num(w, "evidence",
-            a->retrieved != NULL ? a->retrieved->evidence : (double)NAN, 4);
+            a->retrieved != NULL ? a->retrieved->evidence : RAG_NONE, 4);
     retrieved_json(w, a->retrieved);
     rag_jw_obj(w, "model");
     rag_jw_str(w, "chat", a->chat_model);
@@ -265,8 +270,9 @@ static void sources_text(term *t, const rag_answer *a)
             term_text(t, c->hit.headings[c->hit.n_headings - 1]);
         }
         if (c->hit.stale)
-            term_styled(t, TERM_WARN,
-                        RAG_STR_LIT("  (changed since it was read: rag ingest)"));
+            term_styled(
+                t, TERM_WARN,
+                RAG_STR_LIT("  (changed since it was read: rag ingest)"));
         if (strcmp(c->check, "not_found") == 0)
             term_styled(t, TERM_WARN,
                         RAG_STR_LIT("  (not found in this passage)"));
@@ -442,9 +448,8 @@ static rag_status piped(rag_buf *out, cmd_run *run, rag_error *err)
 
 static int ask(cmd_run *run, rag_error *err)
 {
-    rag_ask_opts o = {.extract = f.extract,
-                      .no_stream = f.no_stream,
-                      .strict = f.strict};
+    rag_ask_opts o = {
+        .extract = f.extract, .no_stream = f.no_stream, .strict = f.strict};
     rag_str question;
     rag *r = NULL;
     int code = EXIT_OK;

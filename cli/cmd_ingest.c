@@ -36,22 +36,35 @@ static flags f;
 
 static const opt options[] = {
     {OPT_LIST, 0, "include", &f.include, "GLOB", "only files that match"},
-    {OPT_LIST, 0, "exclude", &f.exclude, "GLOB", "leave these out (also: .ragignore)"},
-    {OPT_FLAG, 0, "gitignore", &f.gitignore, NULL, "honour .gitignore files, too"},
+    {OPT_LIST, 0, "exclude", &f.exclude, "GLOB",
+     "leave these out (also: .ragignore)"},
+    {OPT_FLAG, 0, "gitignore", &f.gitignore, NULL,
+     "honour .gitignore files, too"},
     {OPT_FLAG, 0, "hidden", &f.hidden, NULL, "hidden files, too"},
     {OPT_FLAG, 0, "follow", &f.follow, NULL, "follow symbolic links"},
-    {OPT_FLAG, 0, "dry-run", &f.dry_run, NULL, "say what would be done, write nothing"},
-    {OPT_SIZE, 'j', "jobs", &f.jobs, "N", "files read at once (default: every CPU)"},
-    {OPT_FLAG, 0, "no-embed", &f.no_embed, NULL, "text and words only; a later run embeds"},
-    {OPT_FLAG, 0, "reembed", &f.reembed, NULL, "change the store to the model of the settings"},
-    {OPT_FLAG, 0, "prune", &f.prune, NULL, "remove also when most of a folder is gone"},
-    {OPT_FLAG, 0, "strict", &f.strict, NULL, "stop at the first file that cannot be stored"},
-    {OPT_FLAG, 0, "init", &f.init, NULL, "make a store in .rag/ of this folder"},
-    {OPT_STR, 0, "name", &f.name, "NAME", "name of the document on stdin (with -)"},
-    {OPT_STR, 0, "type", &f.type, "TYPE", "read as text, markdown, html, pdf, records, csv, tsv"},
-    {OPT_STR, 0, "files-from", &f.files_from, "FILE", "paths from FILE (- for stdin), one a line"},
+    {OPT_FLAG, 0, "dry-run", &f.dry_run, NULL,
+     "say what would be done, write nothing"},
+    {OPT_SIZE, 'j', "jobs", &f.jobs, "N",
+     "files read at once (default: every CPU)"},
+    {OPT_FLAG, 0, "no-embed", &f.no_embed, NULL,
+     "text and words only; a later run embeds"},
+    {OPT_FLAG, 0, "reembed", &f.reembed, NULL,
+     "change the store to the model of the settings"},
+    {OPT_FLAG, 0, "prune", &f.prune, NULL,
+     "remove also when most of a folder is gone"},
+    {OPT_FLAG, 0, "strict", &f.strict, NULL,
+     "stop at the first file that cannot be stored"},
+    {OPT_FLAG, 0, "init", &f.init, NULL,
+     "make a store in .rag/ of this folder"},
+    {OPT_STR, 0, "name", &f.name, "NAME",
+     "name of the document on stdin (with -)"},
+    {OPT_STR, 0, "type", &f.type, "TYPE",
+     "read as text, markdown, html, pdf, records, csv, tsv"},
+    {OPT_STR, 0, "files-from", &f.files_from, "FILE",
+     "paths from FILE (- for stdin), one a line"},
     {OPT_FLAG, '0', "null", &f.nul, NULL, "paths of --files-from end in NUL"},
-    {OPT_SIZE, 0, "wait", &f.wait_s, "SECS", "wait for another rag that writes"},
+    {OPT_SIZE, 0, "wait", &f.wait_s, "SECS",
+     "wait for another rag that writes"},
     OPT_END,
 };
 
@@ -208,8 +221,8 @@ static rag_status read_list(opt_list *out, rag_arena *a, const char *from,
 
     rag_buf_init(&b, MAX_LIST_BYTES + ((size_t)1 << 20));
     if (strcmp(from, "-") == 0)
-        TRY(rag_file_read_fd(&b, STDIN_FILENO, "standard input",
-                             MAX_LIST_BYTES, err));
+        TRY(rag_file_read_fd(&b, STDIN_FILENO, "standard input", MAX_LIST_BYTES,
+                             err));
     else
         TRY(rag_file_read(&b, from, MAX_LIST_BYTES, err));
     rest = rag_buf_str(&b);
@@ -280,9 +293,8 @@ static rag_status open_for(rag **r, bool *fresh, cmd_run *run, rag_error *err)
 
 static int code_of(const rag_ingest_report *r)
 {
-    return r->n_failed != 0 || r->roots_missing || r->needs_prune
-               ? EXIT_PARTIAL
-               : EXIT_OK;
+    return r->n_failed != 0 || r->roots_missing || r->needs_prune ? EXIT_PARTIAL
+                                                                  : EXIT_OK;
 }
 
 static rag_status ingest(int *code, cmd_run *run, const rag_ingest_opts *o,
@@ -375,7 +387,8 @@ static int run_ingest(cmd_run *run, rag_error *err)
         goto out;
     }
     if (f.name != NULL && o.stdin_fd < 0) {
-        st = rag_fail(err, RAG_E_INVAL, "--name goes with '-' (standard input)");
+        st =
+            rag_fail(err, RAG_E_INVAL, "--name goes with '-' (standard input)");
         goto out;
     }
     if (f.init)

@@ -119,8 +119,8 @@ int cmd_usage(const cmd_run *run, const char *fmt, ...)
 rag_status cmd_open(rag **out, cmd_run *run, rag_open_mode mode, size_t wait_s,
                     rag_error *err)
 {
-    rag_status st = rag_open(out, &run->config, mode, (unsigned)wait_s * 1000,
-                             err);
+    rag_status st =
+        rag_open(out, &run->config, mode, (unsigned)wait_s * 1000, err);
 
     if (st != RAG_E_NOTFOUND)
         return st;
@@ -162,11 +162,12 @@ void cmd_help_all(rag_buf *out, const opt *global_options)
                      commands[i]->summary);
     rag_buf_addz(out, "\nfor every command:\n");
     opt_help(out, global_options);
-    rag_buf_addz(out, "\nexamples:\n"
-                      "  rag ingest ./manuals\n"
-                      "  rag ask \"how do I reset the device?\"\n"
-                      "  rag search \"error 502\" --json | jq '.hits[].document'\n"
-                      "\n'rag help COMMAND' says more.\n");
+    rag_buf_addz(out,
+                 "\nexamples:\n"
+                 "  rag ingest ./manuals\n"
+                 "  rag ask \"how do I reset the device?\"\n"
+                 "  rag search \"error 502\" --json | jq '.hits[].document'\n"
+                 "\n'rag help COMMAND' says more.\n");
 }
 
 static int show_help(const cmd_run *run, const cmd *c)
@@ -242,8 +243,7 @@ static int run_command(cmd_run *run, const cmd *c, int argc, char **argv,
         return cmd_fail(run, err);
     run->config.cancelled = term_interrupted;
     if (settings_untrusted(run->settings) != NULL)
-        term_info(run->term,
-                  "rag: %s: left out until 'rag config trust': %s",
+        term_info(run->term, "rag: %s: left out until 'rag config trust': %s",
                   settings_project_file(run->settings),
                   settings_untrusted(run->settings));
     rag_error_clear(err);

@@ -167,8 +167,8 @@ static rag_status short_opts(int *i, int argc, char **argv, const opt *own,
         if (o == NULL)
             o = by_letter(global, *p);
         if (o == NULL)
-            return rag_fail(err, RAG_E_INVAL,
-                            "unknown option -%c (see --help)", *p);
+            return rag_fail(err, RAG_E_INVAL, "unknown option -%c (see --help)",
+                            *p);
         if (o->kind != OPT_FLAG) {
             if (p[1] != '\0')
                 value = p + 1;

@@ -12,11 +12,11 @@
 #include "base/status.h"
 
 typedef enum opt_kind {
-    OPT_FLAG,  /* bool *: set to true */
-    OPT_STR,   /* const char **: the last one counts */
-    OPT_LIST,  /* opt_list *: every one counts */
-    OPT_SIZE,  /* size_t *: 0 and above, see min */
-    OPT_NUM    /* double * */
+    OPT_FLAG, /* bool *: set to true */
+    OPT_STR,  /* const char **: the last one counts */
+    OPT_LIST, /* opt_list *: every one counts */
+    OPT_SIZE, /* size_t *: 0 and above, see min */
+    OPT_NUM   /* double * */
 } opt_kind;
 
 typedef struct opt_list {
@@ -35,7 +35,10 @@ typedef struct opt {
 } opt;
 
 /* Ends a table. */
-#define OPT_END {OPT_FLAG, 0, NULL, NULL, NULL, NULL}
+#define OPT_END                                                                \
+    {                                                                          \
+        OPT_FLAG, 0, NULL, NULL, NULL, NULL                                    \
+    }
 
 /* Parses argv[1..argc) by the tables (either may be NULL); what is no option is
  * moved to the front of argv, *n_args of them, from argv[0] on. */

@@ -38,7 +38,8 @@ const setting settings_table[] = {
     {"embed.in_flight", "RAG_EMBED_IN_FLIGHT", SET_SIZE, "4", false,
      "requests at once"},
     {"chat.model", "RAG_CHAT_MODEL", SET_STR, "none", false,
-     "openai:NAME, ollama:NAME or none (answers are sentences of the documents)"},
+     "openai:NAME, ollama:NAME or none (answers are sentences of the "
+     "documents)"},
     {"chat.url", "RAG_CHAT_URL", SET_STR, NULL, false,
      "base URL of the chat server"},
     {"chat.key_env", "RAG_CHAT_KEY_ENV", SET_STR, NULL, false,
@@ -157,8 +158,8 @@ static rag_status check(size_t i, const char *value, const char *origin,
     case SET_STR:
         for (const char *p = value; *p != '\0'; p++)
             if ((unsigned char)*p < 0x20)
-                return rag_fail(err, RAG_E_INVAL,
-                                "%s (%s): control characters", t->name, origin);
+                return rag_fail(err, RAG_E_INVAL, "%s (%s): control characters",
+                                t->name, origin);
         return RAG_OK;
     case SET_SIZE:
         if (!rag_str_u64(&u, rag_str_of(value)) || u > 1000000000)
@@ -168,9 +169,8 @@ static rag_status check(size_t i, const char *value, const char *origin,
         return RAG_OK;
     case SET_NUM:
         if (!rag_str_double(&d, rag_str_of(value)))
-            return rag_fail(err, RAG_E_INVAL,
-                            "%s = %s (%s): a number expected", t->name, value,
-                            origin);
+            return rag_fail(err, RAG_E_INVAL, "%s = %s (%s): a number expected",
+                            t->name, value, origin);
         return RAG_OK;
     case SET_BOOL:
         if (!truth(&b, value))

@@ -42,16 +42,16 @@ void settings_free(settings *s);
 RAG_NODISCARD rag_status settings_flag(settings *s, const char *name,
                                        const char *value, rag_error *err);
 
-const char *settings_get(const settings *s, size_t i);    /* NULL: not set */
+const char *settings_get(const settings *s, size_t i); /* NULL: not set */
 /* "flag", "environment RAG_X", "/path/config:3", "default", "OLLAMA_HOST" */
 const char *settings_origin(const settings *s, size_t i);
 /* Settings of an untrusted project file that were left out, or NULL. */
 const char *settings_untrusted(const settings *s);
 
-const char *settings_store(const settings *s);       /* folder */
+const char *settings_store(const settings *s); /* folder */
 const char *settings_store_origin(const settings *s);
 bool settings_store_is_shared_default(const settings *s);
-const char *settings_user_file(const settings *s);   /* NULL: no HOME */
+const char *settings_user_file(const settings *s);    /* NULL: no HOME */
 const char *settings_project_file(const settings *s); /* NULL: none */
 
 /* Everything for the library; strings borrowed from s. Keys are read from the

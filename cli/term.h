@@ -28,7 +28,7 @@ typedef enum term_style {
     TERM_PLAIN,
     TERM_BOLD,
     TERM_DIM,
-    TERM_PATH,  /* a document's name */
+    TERM_PATH, /* a document's name */
     TERM_WARN
 } term_style;
 

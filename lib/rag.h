@@ -13,8 +13,13 @@
  * Threads: one rag per thread.
  */
 
+#include <math.h>
+
 #include "base/arena.h"
 #include "base/buf.h"
+
+/* A score that did not take place; test with isnan(). */
+#define RAG_NONE ((double)NAN)
 
 typedef struct rag rag;
 
@@ -23,10 +28,12 @@ typedef struct rag rag;
 /* All strings are borrowed until rag_close(); NULL means "not set". */
 typedef struct rag_config {
     const char *store_dir;
-    const char *state_dir; /* the user's own: keys, trust ($XDG_STATE_HOME/rag) */
-    const char *data_dir;  /* the user's own: models ($XDG_DATA_HOME/rag) */
-    const char *cache_dir; /* the user's own: eval stores ($XDG_CACHE_HOME/rag) */
-    const char *cwd;       /* names are shown relative to it; real path */
+    const char
+        *state_dir; /* the user's own: keys, trust ($XDG_STATE_HOME/rag) */
+    const char *data_dir; /* the user's own: models ($XDG_DATA_HOME/rag) */
+    const char
+        *cache_dir;  /* the user's own: eval stores ($XDG_CACHE_HOME/rag) */
+    const char *cwd; /* names are shown relative to it; real path */
 
     const char *embed_model; /* "builtin:NAME", "openai:NAME", "ollama:NAME",
                               * "none"; NULL: the default built-in model when
@@ -58,7 +65,7 @@ typedef enum rag_open_mode {
     RAG_OPEN_READ,
     RAG_OPEN_WRITE,
     RAG_OPEN_CREATE, /* write; made when there is none */
-    RAG_OPEN_NONE    /* no store at all: for a dry run before the first ingest */
+    RAG_OPEN_NONE /* no store at all: for a dry run before the first ingest */
 } rag_open_mode;
 
 /* RAG_E_NOTFOUND: no store there. RAG_E_BUSY: another writer (after wait_ms).
@@ -73,9 +80,9 @@ void rag_close(rag *r);
 typedef struct rag_ingest_opts {
     const char *const *paths; /* [n_paths]; none: every known root */
     size_t n_paths;
-    int stdin_fd;     /* >= 0: one document from this descriptor */
-    const char *name; /* its name */
-    const char *type; /* force a reader, NULL: by content */
+    int stdin_fd;               /* >= 0: one document from this descriptor */
+    const char *name;           /* its name */
+    const char *type;           /* force a reader, NULL: by content */
     const char *const *include; /* [n_include] globs; none: everything */
     size_t n_include;
     const char *const *exclude; /* [n_exclude] globs */
@@ -163,10 +170,10 @@ bool rag_mode_of(rag_mode *out, rag_str name);
 
 typedef struct rag_search_opts {
     rag_mode mode;
-    size_t k; /* 0: the setting */
-    const char *path_glob; /* NULL: everything */
-    const char *type;      /* reader name */
-    int64_t since_ns;      /* files changed at or after; 0: all */
+    size_t k;                /* 0: the setting */
+    const char *path_glob;   /* NULL: everything */
+    const char *type;        /* reader name */
+    int64_t since_ns;        /* files changed at or after; 0: all */
     const char *const *meta; /* [n_meta] "KEY=VALUE" */
     size_t n_meta;
     bool explain;
@@ -174,15 +181,16 @@ typedef struct rag_search_opts {
 } rag_search_opts;
 
 typedef struct rag_hit {
-    uint32_t rank; /* from 1 */
-    double score;  /* fused, 0..1 */
-    double dense;  /* cosine; NaN: that part did not take place */
-    double lexical; /* BM25; NaN: the same */
-    double coverage; /* share of the question's word weight in it; NaN */
+    uint32_t rank;    /* from 1 */
+    double score;     /* fused, 0..1 */
+    double dense;     /* cosine; NaN: that part did not take place */
+    double lexical;   /* BM25; NaN: the same */
+    double coverage;  /* share of the question's word weight in it; NaN */
     rag_str document; /* as shown; records: corpus.jsonl#ID */
-    rag_str document_bytes; /* the same when it is not valid UTF-8, else empty */
-    rag_str id;       /* record id or empty */
-    rag_str type;     /* reader name */
+    rag_str
+        document_bytes; /* the same when it is not valid UTF-8, else empty */
+    rag_str id;         /* record id or empty */
+    rag_str type;       /* reader name */
     rag_str title;
     const rag_str *headings; /* [n_headings] */
     size_t n_headings;
@@ -193,7 +201,7 @@ typedef struct rag_hit {
     bool has_lines;
     uint64_t start; /* bytes */
     uint64_t end;
-    rag_str chunk; /* stable id */
+    rag_str chunk;    /* stable id */
     int64_t chunk_id; /* inside the store */
     int64_t doc_id;
     rag_str text;
@@ -209,9 +217,9 @@ typedef struct rag_hits {
     rag_arena arena;
     rag_hit *hits; /* [n_hits] best first */
     size_t n_hits;
-    rag_mode mode;    /* what took place */
-    double evidence;  /* 0..1, NaN: not there */
-    bool relevant;    /* something here is about the question */
+    rag_mode mode;       /* what took place */
+    double evidence;     /* 0..1, NaN: not there */
+    bool relevant;       /* something here is about the question */
     double dense_weight; /* used in the fusion; NaN */
     const char *warning; /* static or arena text for people, or NULL */
     double ms_embed, ms_dense, ms_lexical, ms_total;
@@ -226,9 +234,9 @@ void rag_hits_free(rag_hits *h);
 
 typedef struct rag_ask_opts {
     rag_search_opts search;
-    bool extract;   /* no chat model: best sentences, cited */
-    bool no_stream; /* ask the server for the answer in one piece */
-    bool strict;    /* leave out sentences that nothing supports */
+    bool extract;          /* no chat model: best sentences, cited */
+    bool no_stream;        /* ask the server for the answer in one piece */
+    bool strict;           /* leave out sentences that nothing supports */
     rag_str extra_context; /* piped text, joins the question; empty: none */
 } rag_ask_opts;
 
@@ -241,9 +249,9 @@ typedef enum rag_answer_status {
 const char *rag_answer_status_name(rag_answer_status s);
 
 typedef struct rag_citation {
-    uint32_t n;     /* the number in brackets */
-    rag_hit hit;    /* the passage */
-    rag_str quote;  /* words of the source that carry the sentence */
+    uint32_t n;           /* the number in brackets */
+    rag_hit hit;          /* the passage */
+    rag_str quote;        /* words of the source that carry the sentence */
     uint64_t quote_start; /* bytes in the document; equal: none */
     uint64_t quote_end;
     const char *check; /* "exact", "fuzzy", "misattributed", "not_found" */
@@ -298,7 +306,7 @@ RAG_NODISCARD rag_status rag_ask_prompt(rag_buf *out, rag *r, rag_str question,
 /* ---- documents ---------------------------------------------------------- */
 
 typedef struct rag_document {
-    rag_str name; /* as shown */
+    rag_str name;       /* as shown */
     rag_str name_bytes; /* the same when not valid UTF-8, else empty */
     rag_str type;
     rag_str title;
@@ -338,14 +346,15 @@ void rag_shown_free(rag_shown *s);
 typedef struct rag_rm_opts {
     const char *const *globs; /* [n_globs] */
     size_t n_globs;
-    bool bytes;   /* they are exact names (--b64) */
+    bool bytes; /* they are exact names (--b64) */
     bool dry_run;
-    bool ignore;  /* also to the store's ignore list */
+    bool ignore; /* also to the store's ignore list */
 } rag_rm_opts;
 
 typedef struct rag_rm_report {
     uint64_t n_files;
-    uint64_t n_come_back; /* still lie in a known root: the next sync returns them */
+    uint64_t
+        n_come_back; /* still lie in a known root: the next sync returns them */
 } rag_rm_report;
 
 RAG_NODISCARD rag_status rag_rm(rag_rm_report *out, rag *r,
@@ -384,8 +393,7 @@ typedef void (*rag_check_fn)(void *ctx, const rag_check_line *line);
 
 /* Works also when the store cannot be opened (that is a line, too). */
 RAG_NODISCARD rag_status rag_doctor(const rag_config *cfg, bool repair,
-                                    rag_check_fn fn, void *ctx,
-                                    rag_error *err);
+                                    rag_check_fn fn, void *ctx, rag_error *err);
 
 /* ---- models and vectors ------------------------------------------------- */
 
@@ -429,7 +437,7 @@ RAG_NODISCARD rag_status rag_embed_texts(const rag_config *cfg,
 /* ---- evaluation --------------------------------------------------------- */
 
 typedef struct rag_eval_opts {
-    const char *dir; /* a BEIR folder */
+    const char *dir;   /* a BEIR folder */
     const char *split; /* NULL: "test", or qrels.tsv */
     rag_mode mode;
     bool own_store; /* true: config.store_dir already holds the collection */
@@ -452,7 +460,8 @@ RAG_NODISCARD rag_status rag_eval_beir(rag_eval_result *out,
 /* ---- versions ----------------------------------------------------------- */
 
 const char *rag_version(void); /* "0.1.0" */
-typedef void (*rag_version_fn)(void *ctx, const char *part, const char *version);
+typedef void (*rag_version_fn)(void *ctx, const char *part,
+                               const char *version);
 /* Libraries, readers, rules, CPU tier: one line each. Loads the libraries that
  * are otherwise loaded on first use. */
 void rag_version_build(rag_version_fn fn, void *ctx);

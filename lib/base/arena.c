@@ -45,8 +45,8 @@ void *rag_arena_alloc(rag_arena *a, size_t n_bytes)
     if (need == 0)
         need = alignof(max_align_t);
     if (b == NULL || b->cap - b->used < need) {
-        size_t cap = b != NULL && b->cap < (size_t)1 << 20 ? b->cap * 2
-                                                           : BLOCK_BYTES;
+        size_t cap =
+            b != NULL && b->cap < (size_t)1 << 20 ? b->cap * 2 : BLOCK_BYTES;
         size_t total;
 
         if (cap < need)

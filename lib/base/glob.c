@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-
 /* steps of backtracking before a pattern is given up: far beyond any pattern
  * that a person writes, and still well under a millisecond */
 #define MAX_STEPS 20000

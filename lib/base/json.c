@@ -77,8 +77,8 @@ rag_status rag_json_parse(rag_json **out, rag_str text, size_t max_bytes,
     if (root == NULL && starved)
         return rag_fail_nomem(err);
     if (root == NULL) {
-        size_t at = end != NULL && end >= text.ptr ? (size_t)(end - text.ptr)
-                                                   : 0;
+        size_t at =
+            end != NULL && end >= text.ptr ? (size_t)(end - text.ptr) : 0;
 
         return rag_fail(err, RAG_E_FORMAT, "%s: not JSON (near byte %zu)", what,
                         at);

@@ -37,11 +37,11 @@ typedef enum rag_status {
     RAG_E_UNSUPPORTED = -12, /* known, but not handled by this build */
     RAG_E_AUTH = -13,        /* key missing or refused */
     RAG_E_BUSY = -14,        /* another process holds the store */
-    RAG_E_CORRUPT = -15,     /* store or model file damaged or of another version */
-    RAG_E_MISMATCH = -16,    /* store was made with another embedding model */
-    RAG_E_PROTECTED = -17,   /* document is encrypted */
-    RAG_E_NOTEXT = -18,      /* document has no text (a scan) */
-    RAG_E_EMPTY = -19        /* document holds nothing: skipped, no failure */
+    RAG_E_CORRUPT = -15, /* store or model file damaged or of another version */
+    RAG_E_MISMATCH = -16,  /* store was made with another embedding model */
+    RAG_E_PROTECTED = -17, /* document is encrypted */
+    RAG_E_NOTEXT = -18,    /* document has no text (a scan) */
+    RAG_E_EMPTY = -19      /* document holds nothing: skipped, no failure */
 } rag_status;
 
 typedef struct rag_error {

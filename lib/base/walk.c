@@ -127,8 +127,8 @@ static bool left_out(const state *s, rag_str key, bool is_dir)
 static rag_status load_ignore(state *s, int dir_fd, const char *name,
                               rag_error *err)
 {
-    int fd = openat(dir_fd, name,
-                    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    int fd =
+        openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     rag_status st = RAG_OK;
     struct stat sb;
     rag_buf text;
@@ -168,8 +168,8 @@ static rag_status enter_dir(state *s, int parent_fd, const char *name,
 {
     rag_str key = rag_buf_str(&s->key);
     int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-    int fd = openat(parent_fd, name,
-                    s->opts->follow ? flags : flags | O_NOFOLLOW);
+    int fd =
+        openat(parent_fd, name, s->opts->follow ? flags : flags | O_NOFOLLOW);
     struct stat sb;
     rag_status st;
 
@@ -302,8 +302,8 @@ rag_status rag_walk_run(rag_walk *w, int root_fd, rag_str sub,
                         rag_walk_trouble_fn on_trouble, void *ctx,
                         rag_error *err)
 {
-    state s = {.w = w, .opts = opts, .file = file, .trouble = on_trouble,
-               .ctx = ctx};
+    state s = {
+        .w = w, .opts = opts, .file = file, .trouble = on_trouble, .ctx = ctx};
     struct stat sb;
     rag_status st;
     int fd = -1;
@@ -367,9 +367,8 @@ rag_walk_verdict rag_walk_ask(rag_walk *w, rag_str key)
     const seen *dir;
 
     /* below what was walked at all? */
-    if (sub.len != 0 &&
-        (key.len <= sub.len || key.ptr[sub.len] != '/' ||
-         !rag_str_eq(rag_str_cut(key, 0, sub.len), sub)))
+    if (sub.len != 0 && (key.len <= sub.len || key.ptr[sub.len] != '/' ||
+                         !rag_str_eq(rag_str_cut(key, 0, sub.len), sub)))
         return RAG_WALK_UNKNOWN;
     for (;;) {
         size_t next;

@@ -74,8 +74,8 @@ static rag_status compare(rag_cite_check *k, run *u, rag_str sentence,
         rag_buf_adds(&both, h->text);
         rag_buf_addc(&both, '\n');
         rag_buf_adds(&both, h->context);
-        st = rag_cite_compare(&with, u->cite, sentence, rag_buf_str(&both),
-                              err);
+        st =
+            rag_cite_compare(&with, u->cite, sentence, rag_buf_str(&both), err);
         k->cover = with.cover;
         k->numbers_ok = with.numbers_ok;
         rag_buf_dispose(&both);
@@ -128,15 +128,14 @@ static rag_status add_citation(run *u, uint32_t n, const rag_cite_check *k,
             c = &a->citations[i];
     if (c == NULL) {
         if (a->citations == NULL)
-            a->citations = rag_arena_array(&a->arena, u->n_passages,
-                                           sizeof *a->citations);
+            a->citations =
+                rag_arena_array(&a->arena, u->n_passages, sizeof *a->citations);
         if (a->citations == NULL)
             return rag_fail_nomem(err);
         c = &a->citations[a->n_citations++];
         c->n = n;
         c->hit = *h;
-    } else if (strcmp(c->check, "exact") == 0 ||
-               strcmp(check, "exact") != 0) {
+    } else if (strcmp(c->check, "exact") == 0 || strcmp(check, "exact") != 0) {
         return RAG_OK; /* the better quote stays */
     }
     c->check = check;
@@ -205,7 +204,8 @@ static rag_status attach(run *u, rag_error *err)
     double best = 0;
     uint32_t best_n = 0;
 
-    if (u->n_cites != 0 || rag_utf8_count(rag_str_trim(bare)) < ATTACH_MIN_CHARS)
+    if (u->n_cites != 0 ||
+        rag_utf8_count(rag_str_trim(bare)) < ATTACH_MIN_CHARS)
         return RAG_OK;
     for (uint32_t n = 1; n <= u->n_passages; n++) {
         rag_cite_check k;
@@ -437,8 +437,8 @@ static rag_status answer_from_chat(run *u, rag_chat *chat, rag_error *err)
 {
     rag_prompt p;
     rag_gate *gate = NULL;
-    rag_str *texts = rag_arena_array(&u->a->arena, u->hits->n_hits,
-                                     sizeof *texts);
+    rag_str *texts =
+        rag_arena_array(&u->a->arena, u->hits->n_hits, sizeof *texts);
     rag_gate_opts g = {.passages = texts, .sink = passed, .ctx = u};
     rag_chat_message messages[2];
     rag_chat_result result = {.prompt_tokens = -1, .completion_tokens = -1};
@@ -507,9 +507,9 @@ static rag_status answer_new(rag_answer **out, rag *r, rag_str question,
     a->text = RAG_STR_LIT("");
     a->embed_model = RAG_STR_LIT("none");
     if (!rag_arena_str(&a->arena, &a->question, question) ||
-        !rag_arena_str(&a->arena, &a->chat_model,
-                       rag_str_of(r->cfg.chat_model != NULL ? r->cfg.chat_model
-                                                            : "none")))
+        !rag_arena_str(
+            &a->arena, &a->chat_model,
+            rag_str_of(r->cfg.chat_model != NULL ? r->cfg.chat_model : "none")))
         return rag_fail_nomem(err);
     return RAG_OK;
 }

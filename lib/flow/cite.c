@@ -74,9 +74,9 @@ static rag_status add_word(void *ctx, const rag_word *w, rag_error *err)
     if (!rag_mem_grow(&g->to->list, &g->to->cap, g->to->n + 1,
                       sizeof *g->to->list))
         return rag_fail_nomem(err);
-    g->to->list[g->to->n++] = (word){
-        w->key, w->kind == RAG_WORD_NUMBER ||
-                    (w->kind == RAG_WORD_CODE && has_digit(w->form))};
+    g->to->list[g->to->n++] =
+        (word){w->key, w->kind == RAG_WORD_NUMBER ||
+                           (w->kind == RAG_WORD_CODE && has_digit(w->form))};
     return RAG_OK;
 }
 

@@ -17,9 +17,9 @@
 typedef struct rag_cite rag_cite;
 
 typedef struct rag_cite_check {
-    double cover;     /* share of the sentence's words found, 0..1 */
-    bool numbers_ok;  /* every number and code is there */
-    bool verbatim;    /* the sentence stands there word for word */
+    double cover;       /* share of the sentence's words found, 0..1 */
+    bool numbers_ok;    /* every number and code is there */
+    bool verbatim;      /* the sentence stands there word for word */
     size_t quote_start; /* bytes in the passage; equal: none */
     size_t quote_end;
 } rag_cite_check;

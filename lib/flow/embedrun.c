@@ -205,19 +205,17 @@ rag_status rag_flow_embed_missing(rag_embed_tally *out, rag *r, rag_embedder *e,
         o->space = active;
     } else if (active.id != 0 && reembed && rag_embed_dims(e) != 0) {
         /* an interrupted --reembed goes on where it stopped */
-        TRY(rag_store_space_put(&o->space, r->store,
-                                rag_str_of(rag_embed_fingerprint(e)),
-                                rag_str_of(r->embed_model), rag_embed_dims(e),
-                                err));
+        TRY(rag_store_space_put(
+            &o->space, r->store, rag_str_of(rag_embed_fingerprint(e)),
+            rag_str_of(r->embed_model), rag_embed_dims(e), err));
     } else if (active.id != 0 && reembed) {
         rag_str probe = RAG_STR_LIT("length");
 
         /* a remote model says its length with its first reply */
         TRY(rag_embed(e, &probe, 1, RAG_EMBED_PASSAGE, ignore, NULL, err));
-        TRY(rag_store_space_put(&o->space, r->store,
-                                rag_str_of(rag_embed_fingerprint(e)),
-                                rag_str_of(r->embed_model), rag_embed_dims(e),
-                                err));
+        TRY(rag_store_space_put(
+            &o->space, r->store, rag_str_of(rag_embed_fingerprint(e)),
+            rag_str_of(r->embed_model), rag_embed_dims(e), err));
     }
     TRY(rag_store_unembedded_count(&o->total, r->store, o->space.id, err));
     TRY(run(o, err));

@@ -47,10 +47,10 @@ static rag_status weigh(work *w, rag *r, rag_error *err)
     if (st != RAG_OK)
         return st;
     for (size_t i = 0; i < w->q->n_terms; i++) {
-        w->weights[i] =
-            df[i] == 0 ? 0
-                       : log(1 + ((double)n_live - (double)df[i] + 0.5) /
-                                     ((double)df[i] + 0.5));
+        w->weights[i] = df[i] == 0
+                            ? 0
+                            : log(1 + ((double)n_live - (double)df[i] + 0.5) /
+                                          ((double)df[i] + 0.5));
         w->total += w->weights[i];
     }
     return RAG_OK;

@@ -10,7 +10,7 @@
 #include "store/store.h"
 
 struct rag {
-    rag_config cfg; /* strings borrowed from the caller */
+    rag_config cfg;   /* strings borrowed from the caller */
     rag_store *store; /* NULL only while rag_doctor() looks around */
     rag_open_mode mode;
     bool created;

@@ -36,7 +36,8 @@ RAG_NODISCARD rag_status rag_gate_add(rag_gate *g, rag_str piece,
                                       rag_error *err);
 /* The stream ended: what is still held goes out as far as it may. */
 RAG_NODISCARD rag_status rag_gate_end(rag_gate *g, rag_error *err);
-/* The model said that there is no answer (and nothing was given to the sink). */
+/* The model said that there is no answer (and nothing was given to the sink).
+ */
 bool rag_gate_abstained(const rag_gate *g);
 
 #endif /* RAG_FLOW_GATE_H */

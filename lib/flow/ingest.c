@@ -290,8 +290,8 @@ static rag_status remove_gone(run *u, rag_walk *walk, rag_str sub,
 
     rag_arena_init(&d.arena);
     TRY(rag_store_files(u->r->store, u->root_id, judge, &d, err));
-    held = d.n_gone > PRUNE_FREELY && d.n_gone * 2 > d.n_files &&
-           !u->opts->prune;
+    held =
+        d.n_gone > PRUNE_FREELY && d.n_gone * 2 > d.n_files && !u->opts->prune;
     if (held) {
         char line[256];
         int n = snprintf(line, sizeof line,
@@ -701,8 +701,8 @@ static rag_status embed_all(run *u, rag_embedder *e, rag_error *err)
 {
     rag_embed_tally t = {0, 0};
     double began = rag_flow_now_ms();
-    rag_status st = rag_flow_embed_missing(&t, u->r, e, u->opts->reembed,
-                                           u->watch, err);
+    rag_status st =
+        rag_flow_embed_missing(&t, u->r, e, u->opts->reembed, u->watch, err);
 
     u->report->n_embedded = t.n_embedded;
     u->report->n_reused = t.n_reused;

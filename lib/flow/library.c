@@ -210,8 +210,8 @@ static rag_status look_up(bool *found, finder *f, rag_str name, rag_error *err)
 
 typedef struct parts {
     rag_str doc;
-    uint64_t page;      /* 0: none */
-    uint64_t line;      /* 0: none */
+    uint64_t page; /* 0: none */
+    uint64_t line; /* 0: none */
     uint64_t line_end;
 } parts;
 
@@ -297,10 +297,9 @@ static rag_status cut_lines(rag_str *text, uint64_t *start, const parts *p,
         nl = rag_str_find_char(rag_str_cut(*text, at, text->len), '\n');
         if (nl == SIZE_MAX || line == p->line_end) {
             if (from == SIZE_MAX)
-                return rag_fail(err, RAG_E_NOTFOUND,
-                                "line %llu: the text has %llu",
-                                (unsigned long long)p->line,
-                                (unsigned long long)line);
+                return rag_fail(
+                    err, RAG_E_NOTFOUND, "line %llu: the text has %llu",
+                    (unsigned long long)p->line, (unsigned long long)line);
             at = nl == SIZE_MAX ? text->len : at + nl + 1;
             break;
         }
@@ -561,8 +560,8 @@ rag_status rag_state_get(rag_state **out, rag *r, rag_error *err)
     s->index_bytes = st_.index_bytes;
     s->index_fresh = st_.index_fresh;
     s->dims = space.dims;
-    s->n_missing = st_.n_chunks > st_.n_vectors ? st_.n_chunks - st_.n_vectors
-                                                : 0;
+    s->n_missing =
+        st_.n_chunks > st_.n_vectors ? st_.n_chunks - st_.n_vectors : 0;
     if (!rag_arena_str(&s->arena, &s->store_embed_model,
                        space.id != 0 ? space.model : RAG_STR_LIT("")) ||
         !say(s, &s->store, rag_store_dir(r->store)) ||

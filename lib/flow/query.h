@@ -19,8 +19,8 @@
 typedef struct rag_query {
     rag_store_term terms[RAG_QUERY_MAX_TERMS * 2];
     size_t n_terms;
-    size_t n_words; /* SHOULD and MUST terms with a weight */
-    rag_buf text;   /* for the encoder: without quotes and -words */
+    size_t n_words;   /* SHOULD and MUST terms with a weight */
+    rag_buf text;     /* for the encoder: without quotes and -words */
     rag_str *phrases; /* [n_phrases] folded, white space as one blank */
     size_t n_phrases;
     uint64_t excluded[RAG_QUERY_MAX_TERMS]; /* word keys */

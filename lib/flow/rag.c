@@ -52,7 +52,8 @@ void rag_flow_render(rag_buf *heading, rag_buf *body,
 rag_status rag_open(rag **out, const rag_config *cfg, rag_open_mode mode,
                     unsigned wait_ms, rag_error *err)
 {
-    rag_store_opts o = {.write = mode == RAG_OPEN_WRITE || mode == RAG_OPEN_CREATE,
+    rag_store_opts o = {.write =
+                            mode == RAG_OPEN_WRITE || mode == RAG_OPEN_CREATE,
                         .create = mode == RAG_OPEN_CREATE,
                         .wait_ms = wait_ms,
                         .state_dir = cfg->state_dir,

@@ -69,11 +69,11 @@ size_t rag_rank_fuse(rag_ranked *out, const rag_store_hit *dense,
     for (size_t i = 0; i < n_dense; i++)
         out[n++] = (rag_ranked){dense[i].chunk_id,
                                 dense_weight * norm(dense, n_dense, i),
-                                (double)dense[i].score, NAN, NAN};
+                                (double)dense[i].score, RAG_NONE, RAG_NONE};
     for (size_t i = 0; i < n_lexical; i++)
         out[n++] = (rag_ranked){
             lexical[i].chunk_id,
-            (1 - dense_weight) * norm(lexical, n_lexical, i), NAN,
+            (1 - dense_weight) * norm(lexical, n_lexical, i), RAG_NONE,
             (double)lexical[i].score, (double)lexical[i].coverage};
     if (n == 0)
         return 0;

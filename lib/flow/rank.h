@@ -8,6 +8,7 @@
  * Threads: safe to share.
  */
 
+#include "rag.h"
 #include "store/store.h"
 
 typedef struct rag_ranked {
@@ -23,7 +24,8 @@ typedef struct rag_ranked {
 double rag_rank_dense_weight(const rag_store_hit *lexical, size_t n);
 
 /* Min-max of each list, weighted, missing counts 0; ties by chunk id. Either
- * list may be empty. out [cap] (cap >= n_dense + n_lexical). Returns how many. */
+ * list may be empty. out [cap] (cap >= n_dense + n_lexical). Returns how many.
+ */
 size_t rag_rank_fuse(rag_ranked *out, const rag_store_hit *dense,
                      size_t n_dense, const rag_store_hit *lexical,
                      size_t n_lexical, double dense_weight);

@@ -75,8 +75,8 @@ static void set_lines(rag_ready *r, rag_store_chunk_in *in, size_t n)
         if (d->n_pages != 0) {
             in[i].page = rag_doc_page_at(d, (size_t)in[i].start);
             in[i].page_end = rag_doc_page_at(
-                d, (size_t)(in[i].end > in[i].start ? in[i].end - 1
-                                                    : in[i].end));
+                d,
+                (size_t)(in[i].end > in[i].start ? in[i].end - 1 : in[i].end));
         }
     }
 }
@@ -88,7 +88,7 @@ static rag_status set_ids(rag_ready *r, rag_store_chunk_in *in, size_t n,
     struct entry {
         uint64_t hash;
         uint32_t count;
-    } *table;
+    } * table;
     rag_sha256 *h = rag_sha256_new();
     size_t cap = 16;
 
@@ -136,13 +136,15 @@ static rag_status path_of(rag_str **out, size_t *n, rag_ready *r,
 {
     size_t depth = 0;
 
-    for (uint32_t s = section; s != UINT32_MAX; s = r->chunks->sections[s].parent)
+    for (uint32_t s = section; s != UINT32_MAX;
+         s = r->chunks->sections[s].parent)
         depth++;
     *n = depth;
     *out = rag_arena_array(&r->arena, depth, sizeof **out);
     if (*out == NULL)
         return rag_fail_nomem(err);
-    for (uint32_t s = section; s != UINT32_MAX; s = r->chunks->sections[s].parent)
+    for (uint32_t s = section; s != UINT32_MAX;
+         s = r->chunks->sections[s].parent)
         (*out)[--depth] = r->chunks->sections[s].heading;
     return RAG_OK;
 }

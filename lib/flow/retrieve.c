@@ -147,8 +147,7 @@ static rag_status embed_query(bool *there, search *s, rag_error *err)
     }
     TRY(rag_flow_check_space(&space, s->r, e, err));
     if (space.dims == 0 || space.dims > MAX_DIMS) {
-        st = rag_fail(err, RAG_E_CORRUPT, "vectors of %zu numbers",
-                      space.dims);
+        st = rag_fail(err, RAG_E_CORRUPT, "vectors of %zu numbers", space.dims);
         goto out;
     }
     s->dims = space.dims;
@@ -181,9 +180,9 @@ static rag_status find_dense(search *s, rag_error *err)
 {
     const char *warning = NULL;
     double began = rag_flow_now_ms();
-    rag_status st = rag_store_dense(s->dense, &s->n_dense, s->cap, s->r->store,
-                                    s->vector, s->dims, s->filter, &warning,
-                                    err);
+    rag_status st =
+        rag_store_dense(s->dense, &s->n_dense, s->cap, s->r->store, s->vector,
+                        s->dims, s->filter, &warning, err);
 
     if (warning != NULL && s->out->warning == NULL)
         s->out->warning = warning;
@@ -195,7 +194,8 @@ static rag_status find_dense(search *s, rag_error *err)
 
 static rag_status weigh(search *s, rag_error *err)
 {
-    rag_signals sig = {NAN, NAN, NAN, NAN, NAN, s->q->n_words};
+    rag_signals sig = {RAG_NONE, RAG_NONE, RAG_NONE,
+                       RAG_NONE, RAG_NONE, s->q->n_words};
     rag_status st = RAG_OK;
 
     if (s->n_lexical != 0) {
@@ -227,12 +227,13 @@ static rag_status weigh(search *s, rag_error *err)
         sig.top = (double)s->dense[0].score;
         if (got > 1) {
             sig.mean = sum / (double)got;
-            sig.deviation = sqrt(fmax(0, sq / (double)got - sig.mean * sig.mean));
+            sig.deviation =
+                sqrt(fmax(0, sq / (double)got - sig.mean * sig.mean));
         }
     }
     s->out->evidence = rag_rank_evidence(&sig);
-    s->out->relevant = s->out->evidence >= RAG_RANK_RELEVANT &&
-                       s->n_dense + s->n_lexical != 0;
+    s->out->relevant =
+        s->out->evidence >= RAG_RANK_RELEVANT && s->n_dense + s->n_lexical != 0;
 out:
     return st;
 }
@@ -271,7 +272,8 @@ static rag_status fill(search *s, rag_hit *h, const rag_ranked *from,
     h->context_end = c->context_end;
     memcpy(h->source_sha256, c->sha256, sizeof h->source_sha256);
     if (s->opts->search.check_stale)
-        h->stale_why = rag_flow_stale(c->root_path, c->key, &c->look, c->result);
+        h->stale_why =
+            rag_flow_stale(c->root_path, c->key, &c->look, c->result);
     h->stale = h->stale_why != NULL;
 out:
     return st;
@@ -438,8 +440,7 @@ static rag_status run(search *s, size_t k, rag_error *err)
     s->out->mode = !dense ? RAG_LEXICAL : mode;
     if (weight < 0 || weight > 1)
         weight = rag_rank_dense_weight(s->lexical, s->n_lexical);
-    s->out->dense_weight =
-        s->out->mode == RAG_HYBRID ? weight : (double)NAN;
+    s->out->dense_weight = s->out->mode == RAG_HYBRID ? weight : RAG_NONE;
     TRY(weigh(s, err));
     st = choose(s, k, weight, err);
 out:
@@ -464,7 +465,7 @@ rag_status rag_retrieve(rag_hits **out, rag *r, rag_str query,
     if (s.out == NULL)
         return rag_fail_nomem(err);
     rag_arena_init(&s.out->arena);
-    s.out->evidence = NAN;
+    s.out->evidence = RAG_NONE;
     TRY(rag_query_new(&s.q, query, opts->syntax, err));
     s.cap = opts->n_candidates != 0 ? opts->n_candidates : CANDIDATES;
     if (s.q->n_phrases + s.q->n_excluded != 0 && s.cap < CANDIDATES_PICKY)

@@ -186,8 +186,8 @@ static rag_status got_doc(void *ctx, rag_doc *doc, rag_error *err)
 {
     job *j = ctx;
     rag_ready *ready;
-    rag_status st = rag_ready_new(&ready, doc, &j->s->chunk_opts,
-                                  rag_str_of(j->path), err);
+    rag_status st =
+        rag_ready_new(&ready, doc, &j->s->chunk_opts, rag_str_of(j->path), err);
 
     if (st != RAG_OK)
         return st;
@@ -240,9 +240,8 @@ static bool cancelled(void *ctx)
 static rag_status read_one(job *j, int fd)
 {
     const rag_sync *s = j->s;
-    rag_doc_opts o = {.type = s->opts->type,
-                      .cancelled = cancelled,
-                      .cancel_ctx = s->r};
+    rag_doc_opts o = {
+        .type = s->opts->type, .cancelled = cancelled, .cancel_ctx = s->r};
     rag_status st = hash_file(j->look.sha256, fd, s, &j->err);
 
     if (st != RAG_OK)
@@ -314,9 +313,8 @@ static void job_free(job *j)
 
 static void tell_progress(rag_sync *s)
 {
-    rag_ingest_progress p = {
-        "reading", s->n_ended, 0,
-        (rag_flow_now_ms() - s->began_ms) / 1e3};
+    rag_ingest_progress p = {"reading", s->n_ended, 0,
+                             (rag_flow_now_ms() - s->began_ms) / 1e3};
 
     if (s->watch != NULL && s->watch->progress != NULL)
         s->watch->progress(s->watch->ctx, &p);
@@ -399,9 +397,8 @@ static rag_status write_doc(rag_sync *s, job *j, const rag_ready *ready,
     if (s->opts->dry_run)
         return RAG_OK;
     if (j->version_id == 0) {
-        rag_status st =
-            rag_store_version_begin(&j->version_id, s->r->store, j->root_id,
-                                    rag_str_of(j->key), err);
+        rag_status st = rag_store_version_begin(
+            &j->version_id, s->r->store, j->root_id, rag_str_of(j->key), err);
 
         if (st != RAG_OK)
             return st;
@@ -453,8 +450,8 @@ static rag_status end_badly(rag_sync *s, job *j, rag_error *err)
                               "('rag rm' forgets it)");
     j->type = NULL;
     info_of(&f, s, j, &fp);
-    f.result = tf.result == RAG_INGEST_FAILED ? RAG_FILE_FAILED
-                                              : RAG_FILE_SKIPPED;
+    f.result =
+        tf.result == RAG_INGEST_FAILED ? RAG_FILE_FAILED : RAG_FILE_SKIPPED;
     f.reason = rag_buf_str(&reason);
     TRY(rag_buf_status(&reason, err));
     if (!s->opts->dry_run)
@@ -656,8 +653,8 @@ static bool untouched(const rag_store_look *a, const struct stat *sb)
 }
 
 /* Nothing to do for a file the store knows: reported as what it was. */
-static rag_status again(rag_sync *s, rag_str root_path,
-                        const rag_store_file *f, rag_error *err)
+static rag_status again(rag_sync *s, rag_str root_path, const rag_store_file *f,
+                        rag_error *err)
 {
     rag_ingest_file tf = {.result = RAG_INGEST_UNCHANGED};
 

@@ -69,7 +69,8 @@ static void utf8_folds_and_composes(void **state)
 
     (void)state;
     rag_buf_init(&b, 100);
-    rag_utf8_nfc(&b, rag_str_of("\xE1\x84\x92\xE1\x85\xA1\xE1\x86\xAB")); /* 한 */
+    rag_utf8_nfc(&b,
+                 rag_str_of("\xE1\x84\x92\xE1\x85\xA1\xE1\x86\xAB")); /* 한 */
     assert_string_equal(b.ptr, "\xED\x95\x9C");
     rag_buf_clear(&b);
     rag_utf8_fold(&b, rag_str_of("ＡＢＣ Straße")); /* full width */
@@ -100,7 +101,8 @@ static void utf8_show_leaves_no_escape(void **state)
 
     (void)state;
     rag_buf_init(&b, 200);
-    rag_utf8_show(&b, rag_str_of("a\x1b[31m\xC2\x9B\xFF\xE2\x80\xAEz\n"), false);
+    rag_utf8_show(&b, rag_str_of("a\x1b[31m\xC2\x9B\xFF\xE2\x80\xAEz\n"),
+                  false);
     assert_string_equal(b.ptr, "a^[[31m\\x9b\\xff\\u{202e}z^J");
     rag_buf_dispose(&b);
 }
@@ -170,10 +172,10 @@ static void json_writes(void **state)
     (void)state;
     rag_buf_init(&b, 1000);
     OK(write_document(&b, &err), &err);
-    assert_string_equal(b.ptr,
-                        "{\"s\":\"q\\\"\xEF\xBF\xBDz\",\"big\":9007199254740993,"
-                        "\"n\":0.5,\"nan\":null,\"v\":[true,null],"
-                        "\"f\":[0.100000001,-2]}");
+    assert_string_equal(
+        b.ptr, "{\"s\":\"q\\\"\xEF\xBF\xBDz\",\"big\":9007199254740993,"
+               "\"n\":0.5,\"nan\":null,\"v\":[true,null],"
+               "\"f\":[0.100000001,-2]}");
     rag_buf_dispose(&b);
 }
 

@@ -26,7 +26,8 @@
     } while (0)
 
 /* Runs the call again and again, failing the 1st, 2nd, 3rd ... allocation,
- * until it returns RAG_OK; every failure must be RAG_E_NOMEM and leak nothing. */
+ * until it returns RAG_OK; every failure must be RAG_E_NOMEM and leak nothing.
+ */
 #define CHECK_OOM(call)                                                        \
     do {                                                                       \
         size_t live0_ = rag_mem_live();                                        \

@@ -9,9 +9,8 @@
 
 /* Asked in this order; the last takes every text. */
 static const rag_reader *const readers[] = {
-    &rag_reader_pdf, &rag_reader_html,     &rag_reader_records,
-    &rag_reader_csv, &rag_reader_tsv,      &rag_reader_markdown,
-    &rag_reader_text,
+    &rag_reader_pdf, &rag_reader_html,     &rag_reader_records, &rag_reader_csv,
+    &rag_reader_tsv, &rag_reader_markdown, &rag_reader_text,
 };
 #define N_READERS (sizeof readers / sizeof readers[0])
 

@@ -10,7 +10,7 @@
 /* one chunk's input is some KB */
 #define MAX_INPUT_BYTES ((size_t)64 << 20)
 
-typedef struct round {
+typedef struct turn {
     rag *r;
     rag_embedder *e;
     rag_store_space space;
@@ -27,9 +27,9 @@ typedef struct round {
     bool hit[ROUND_CHUNKS];
     size_t n;
     rag_buf inputs;
-} round;
+} turn;
 
-static void tell(const round *o)
+static void tell(const turn *o)
 {
     rag_ingest_progress p = {"embedding", o->done, o->total,
                              (rag_flow_now_ms() - o->began_ms) / 1e3};
@@ -57,7 +57,7 @@ out:
     return st;
 }
 
-static rag_status load(round *o, size_t n, rag_error *err)
+static rag_status load(turn *o, size_t n, rag_error *err)
 {
     rag_sha256 *h = rag_sha256_new();
     const char *fp = rag_embed_fingerprint(o->e);
@@ -89,7 +89,7 @@ static rag_status load(round *o, size_t n, rag_error *err)
 }
 
 /* Leaves those that have no vector yet in o->texts, ids, keys [0, o->n). */
-static rag_status reuse(round *o, size_t n, rag_error *err)
+static rag_status reuse(turn *o, size_t n, rag_error *err)
 {
     rag_status st = RAG_OK;
 
@@ -118,7 +118,7 @@ static rag_status reuse(round *o, size_t n, rag_error *err)
 static rag_status arrived(void *ctx, size_t first, size_t n,
                           const float *vectors, size_t dims, rag_error *err)
 {
-    round *o = ctx;
+    turn *o = ctx;
     rag_status st = RAG_OK;
 
     if (o->space.id == 0)
@@ -142,7 +142,7 @@ out:
     return st;
 }
 
-static rag_status run(round *o, rag_error *err)
+static rag_status run(turn *o, rag_error *err)
 {
     int64_t after = 0;
     rag_status st;
@@ -187,7 +187,7 @@ rag_status rag_flow_embed_missing(rag_embed_tally *out, rag *r, rag_embedder *e,
                                   bool reembed, const rag_ingest_watch *watch,
                                   rag_error *err)
 {
-    round *o = rag_calloc(1, sizeof *o);
+    turn *o = rag_calloc(1, sizeof *o);
     rag_store_space active;
     rag_status st;
 

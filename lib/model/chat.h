@@ -18,8 +18,8 @@ typedef struct rag_chat rag_chat;
 typedef struct rag_chat_opts {
     const char *provider; /* "openai", "ollama" */
     const char *model;
-    const char *url; /* base URL; NULL: the provider's default */
-    const char *key; /* bearer token or NULL; never logged */
+    const char *url;       /* base URL; NULL: the provider's default */
+    const char *key;       /* bearer token or NULL; never logged */
     double temperature;    /* below 0: not sent, the server's own */
     size_t context_tokens; /* Ollama: num_ctx; 0: 8192 */
     size_t max_tokens;     /* of the reply; 0: not sent */

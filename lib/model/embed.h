@@ -26,20 +26,20 @@ typedef enum rag_embed_kind {
 } rag_embed_kind;
 
 typedef struct rag_embed_opts {
-    const char *provider;   /* "builtin", "openai", "ollama" */
-    const char *model;      /* name at the provider */
-    const char *model_path; /* builtin: the model file */
-    const char *url;        /* base URL; NULL: the provider's default */
-    const char *key;        /* bearer token or NULL; never logged */
-    const char *query_prefix;   /* NULL: what the model says */
-    const char *passage_prefix; /* NULL: what the model says */
-    size_t dims_asked;          /* openai: "dimensions"; 0: not sent */
-    size_t n_threads;           /* builtin; 0: every CPU */
-    size_t n_in_flight;         /* HTTP requests at once; 0: 4 */
-    size_t batch_texts;         /* per request; 0: 64 */
-    size_t batch_tokens;        /* per request, estimated; 0: 16384 */
-    bool allow_http;            /* plain http to other than loopback */
-    const char *ca_file;        /* NULL: the system's */
+    const char *provider;         /* "builtin", "openai", "ollama" */
+    const char *model;            /* name at the provider */
+    const char *model_path;       /* builtin: the model file */
+    const char *url;              /* base URL; NULL: the provider's default */
+    const char *key;              /* bearer token or NULL; never logged */
+    const char *query_prefix;     /* NULL: what the model says */
+    const char *passage_prefix;   /* NULL: what the model says */
+    size_t dims_asked;            /* openai: "dimensions"; 0: not sent */
+    size_t n_threads;             /* builtin; 0: every CPU */
+    size_t n_in_flight;           /* HTTP requests at once; 0: 4 */
+    size_t batch_texts;           /* per request; 0: 64 */
+    size_t batch_tokens;          /* per request, estimated; 0: 16384 */
+    bool allow_http;              /* plain http to other than loopback */
+    const char *ca_file;          /* NULL: the system's */
     bool (*cancelled)(void *ctx); /* asked often; may be NULL */
     void *cancel_ctx;
 } rag_embed_opts;

@@ -23,12 +23,12 @@ typedef rag_status (*rag_vindex_source)(void *ctx, int64_t *ids,
                                         rag_error *err);
 
 typedef struct rag_vindex_build {
-    const char *path;  /* written beside and renamed */
+    const char *path; /* written beside and renamed */
     size_t dims;
     uint64_t n_vectors; /* expected */
     uint64_t generation;
     uint8_t key[RAG_SHA256_BYTES]; /* the user's */
-    rag_vindex_source source;      /* passes over the vectors as often as asked */
+    rag_vindex_source source; /* passes over the vectors as often as asked */
     void *ctx;
     bool (*cancelled)(void *ctx);
     void *cancel_ctx;
@@ -67,7 +67,8 @@ RAG_NODISCARD rag_status rag_vindex_verify(const char *path,
                                            rag_error *err);
 
 /* The user's key: read, or made (32 random bytes, 0600) when create. found
- * false: there is none. Wrong mode or owner: not found, with a warning logged. */
+ * false: there is none. Wrong mode or owner: not found, with a warning logged.
+ */
 RAG_NODISCARD rag_status rag_vindex_key(uint8_t out[RAG_SHA256_BYTES],
                                         bool *found, const char *state_dir,
                                         bool create, rag_error *err);

@@ -293,8 +293,10 @@ static rag_status open_for(rag **r, bool *fresh, cmd_run *run, rag_error *err)
 
 static int code_of(const rag_ingest_report *r)
 {
-    return r->n_failed != 0 || r->roots_missing || r->needs_prune ? EXIT_PARTIAL
-                                                                  : EXIT_OK;
+    return r->n_failed != 0 || r->n_partial != 0 || r->roots_missing ||
+                   r->needs_prune
+               ? EXIT_PARTIAL
+               : EXIT_OK;
 }
 
 static rag_status ingest(int *code, cmd_run *run, const rag_ingest_opts *o,

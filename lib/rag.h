@@ -132,6 +132,7 @@ typedef struct rag_ingest_progress {
 typedef struct rag_ingest_report {
     uint64_t n_added, n_updated, n_unchanged, n_removed, n_failed, n_skipped,
         n_kept;
+    uint64_t n_partial;  /* stored without some bad records: see warnings */
     uint64_t n_chunks;   /* of added and updated files */
     uint64_t n_embedded; /* vectors computed */
     uint64_t n_reused;   /* vectors that were there */

@@ -538,6 +538,15 @@ static rag_status end_job(rag_sync *s, job *j, rag_error *err)
     s->n_ended++;
     if (j->st == RAG_OK && !j->same && j->n_docs == 0)
         j->st = rag_fail(&j->err, RAG_E_EMPTY, "nothing in it");
+    /* a record file with some bad lines: the good ones are kept, and it is said
+     */
+    if (j->n_docs != 0 && j->type != NULL && strcmp(j->type, "records") == 0 &&
+        (j->st == RAG_E_FORMAT || j->st == RAG_E_LIMIT ||
+         j->st == RAG_E_NOTEXT)) {
+        rag_buf_addf(&j->warnings, "%s\n", j->err.msg);
+        j->st = RAG_OK;
+        s->report->n_partial++;
+    }
     if (j->st == RAG_E_CANCELLED)
         st = rag_fail(err, RAG_E_CANCELLED, "interrupted");
     else if (j->st == RAG_E_NOMEM)

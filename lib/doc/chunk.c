@@ -12,7 +12,7 @@
 #define DEFAULT_MIN_TOKENS 250u
 #define DEFAULT_MAX_TOKENS 400u
 /* sections shorter than this stay with their siblings, in percent of min */
-#define SECTION_PERCENT 40u
+#define SECTION_PERCENT 60u
 /* a table's header is repeated as context up to this length */
 #define CONTEXT_BYTES 2048u
 

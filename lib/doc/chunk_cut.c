@@ -9,31 +9,30 @@
  * Boundaries that resynchronise. A left-to-right cutter moves every boundary
  * behind an edit; here a boundary is decided by what stands near it only.
  *
- * 1. Anchors. A candidate that is stronger (then: larger key) than every other
- *    within ANCHOR_TOKENS on both sides is always a boundary. Anchors cut the
- *    region into segments and bound the memory: text of any length streams.
- * 2. Inside a segment candidates are taken strongest first, and one is cut at
- *    when both pieces that it would leave are a chunk or can still be divided
- *    into chunks (fits()). Like random sequential adsorption, a change is felt
- *    only along a chain of ever weaker neighbours, so its reach dies out
- *    faster than exponentially: a line edited touches two or three chunks.
- * 3. What is still too long (no candidate left its pieces in range) is cut at
- *    the best place with sizes somewhat out of range, and only then inside
- *    words or lines.
+ * 1. Candidates are taken strongest first (equals by a hash of the text beside
+ *    them), and one is cut at when both pieces that it leaves have at least
+ *    the least size. This is random sequential adsorption: what a change
+ *    touches is a chain of ever weaker neighbours within reach, and such
+ *    chains are short. With one threshold only, that is: a first version kept
+ *    every piece divisible into chunks of 250 to 400 tokens, and its chains
+ *    were twice as long; the cheapest of all ways to cut (dynamic programming)
+ *    was worse still, because two ways shifted against each other cost nearly
+ *    the same.
+ * 2. The pieces are now up to twice the least size. One that is too long
+ *    gives its end to the piece behind when that has room; else it is cut in
+ *    two, or left when it is only a tenth too long.
+ * 3. What no boundary divides is cut inside lines, then inside words.
  *
- * Keys hash text near the candidate, so equal text gives equal choices
- * wherever it stands.
+ * A candidate stronger than all others within ANCHOR_TOKENS is taken by rule 1
+ * in any case, so the text between two such anchors can be cut on its own:
+ * memory is bounded and text of any length streams.
  */
 
-/* anchors rule twice this far; three chunks, so that segments can be divided */
+/* more than the longest piece that rule 1 leaves */
 #define ANCHOR_TOKENS 1000u
 /* candidates of one segment at most: a segment has some 4,000 tokens, this is
  * for text that repeats itself and so has no anchors (2 MB of candidates) */
 #define MAX_SEGMENT_CANDS 32768u
-/* how much longer than 2 * min a piece must be to count as divisible: room for
- * a boundary to be found in */
-#define SLACK_TOKENS 24u
-
 /* A candidate that may yet turn out an anchor. */
 struct rag_chunk_open {
     uint32_t at;  /* index into cands */
@@ -56,14 +55,6 @@ void rag_chunk_cutter_dispose(rag_chunk_cutter *c)
     rag_free(c->order);
     rag_free(c->cuts);
     memset(c, 0, sizeof *c);
-}
-
-/* Is a piece of this many units a chunk, or can it become chunks? */
-static bool fits(const rag_chunk_limits *lim, uint64_t units)
-{
-    if (units <= lim->max)
-        return units >= lim->min;
-    return units >= 2 * lim->min + (uint64_t)SLACK_TOKENS * RAG_CHUNK_UNITS;
 }
 
 /* Strongest first, the earlier of equals first. */
@@ -124,7 +115,7 @@ static size_t place_of(const rag_chunk_cutter *c, uint32_t at)
 }
 
 /* Takes candidates from cands[from + 1] to cands[to - 1] of strength >= least,
- * strongest first, wherever both pieces fit. */
+ * strongest first, wherever both pieces have the least size. */
 static rag_status adsorb(rag_chunk_cutter *c, uint32_t from, uint32_t to,
                          unsigned least, rag_error *err)
 {
@@ -141,8 +132,8 @@ static rag_status adsorb(rag_chunk_cutter *c, uint32_t from, uint32_t to,
         uint32_t at = c->order[k];
         size_t place = place_of(c, at);
 
-        if (fits(&c->lim, units_of(c, c->cuts[place - 1], at)) &&
-            fits(&c->lim, units_of(c, at, c->cuts[place]))) {
+        if (units_of(c, c->cuts[place - 1], at) >= c->lim.min &&
+            units_of(c, at, c->cuts[place]) >= c->lim.min) {
             rag_status st = add_cut(c, place, at, err);
 
             if (st != RAG_OK)
@@ -209,6 +200,45 @@ static rag_status split_long(rag_chunk_cutter *c, uint64_t most, unsigned least,
             return st;
     }
     return RAG_OK;
+}
+
+/* The strongest place inside the piece [from, to) that leaves it in range when
+ * the rest goes to the piece behind, which has `room`; 0 when there is none. */
+static uint32_t best_gift(const rag_chunk_cutter *c, uint32_t from, uint32_t to,
+                          uint64_t room)
+{
+    uint32_t best = 0;
+
+    for (uint32_t i = from + 1; i < to; i++) {
+        uint64_t kept = units_of(c, from, i);
+
+        if (c->cands[i].strength < RAG_CUT_WRAP || kept < c->lim.min ||
+            kept > c->lim.max || units_of(c, i, to) > room)
+            continue;
+        if (best == 0 || stronger(&c->cands[i], &c->cands[best]))
+            best = i;
+    }
+    return best;
+}
+
+/* A piece that is a little too long gives its end to the one behind, if that
+ * stays in range. Who gives receives nothing, so this goes one piece far. */
+static void share(rag_chunk_cutter *c)
+{
+    uint64_t size = units_of(c, c->cuts[0], c->cuts[1]);
+
+    for (size_t i = 0; i + 2 < c->n_cuts; i++) {
+        uint32_t *cut = c->cuts + i;
+        uint64_t behind = units_of(c, cut[1], cut[2]);
+
+        if (size > c->lim.max && behind < c->lim.max) {
+            uint32_t gift = best_gift(c, cut[0], cut[1], c->lim.max - behind);
+
+            if (gift != 0)
+                cut[1] = gift;
+        }
+        size = behind;
+    }
 }
 
 /* Pieces that hold no good boundary are cut inside lines and words. */
@@ -304,7 +334,9 @@ static rag_status cut_segment(rag_chunk_cutter *c, uint32_t n, rag_error *err)
     TRY(add_cut(c, 1, n, err));
     if (units_of(c, 0, n) > c->lim.max) {
         TRY(adsorb(c, 0, n, RAG_CUT_WRAP, err));
-        TRY(split_long(c, c->lim.max, RAG_CUT_WRAP, err));
+        TRY(split_long(c, 2 * c->lim.min, RAG_CUT_WRAP, err));
+        share(c);
+        TRY(split_long(c, c->lim.max + c->lim.max / 10, RAG_CUT_WRAP, err));
         TRY(split_inside(c, err));
     }
     TRY(emit(c, err));

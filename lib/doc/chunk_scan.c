@@ -120,6 +120,9 @@ static size_t line_start(const rag_doc *doc, size_t from, size_t at)
     return nl != NULL ? (size_t)(nl + 1 - doc->text) : at;
 }
 
+/* What orders boundaries of one strength: the text behind decides, so that a
+ * line that comes or goes leaves the boundary behind it as it is; the text
+ * before it only where lines begin alike. */
 static uint64_t key_of(const scan *s, size_t before, size_t after)
 {
     size_t lo = before > s->key_lo + KEY_BYTES ? before - KEY_BYTES : s->key_lo;
@@ -129,7 +132,7 @@ static uint64_t key_of(const scan *s, size_t before, size_t after)
     uint64_t b =
         after < hi ? rag_hash_fast(s->doc->text + after, hi - after) : 1;
 
-    return a ^ (b << 23 | b >> 41);
+    return (b & ~(uint64_t)0xFFFF) | (a & 0xFFFF);
 }
 
 static bool is_boundary(const scan *s, size_t at)

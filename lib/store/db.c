@@ -11,6 +11,8 @@
 #define TXN_BYTES ((size_t)8 << 20)
 /* words gathered in memory for one segment */
 #define TXN_WORD_BYTES ((size_t)24 << 20)
+/* segments of words written by this run before they are merged */
+#define MANY_SEGMENTS 16
 
 uint64_t rag_now_ms(void)
 {
@@ -305,6 +307,8 @@ rag_status rag_txn_begin(rag_store *s, rag_error *err)
         if (st != RAG_OK)
             rag_txn_abort(s);
     }
+    if (st == RAG_OK && s->first_of_run == 0)
+        s->first_of_run = s->state.next_chunk;
 out:
     return st;
 }
@@ -313,8 +317,10 @@ static rag_status save_caches(rag_store *s, rag_error *err)
 {
     rag_status st;
 
-    if (s->lex != NULL && rag_lex_pending_bytes(s->lex) != 0)
+    if (s->lex != NULL && rag_lex_pending_bytes(s->lex) != 0) {
         TRY(rag_lex_flush(s->lex, err));
+        s->n_segments++;
+    }
     TRY(rag_bitmap_save(&s->live, s, err));
     TRY(rag_bitmap_save(&s->indexed, s, err));
     TRY(rag_nums_save(&s->stable, s, err));
@@ -332,18 +338,69 @@ out:
     return st;
 }
 
-rag_status rag_txn_commit(rag_store *s, rag_error *err)
+static rag_status commit(rag_store *s, rag_error *err)
 {
     rag_status st;
 
-    if (!s->in_txn)
-        return RAG_OK;
     TRY(save_caches(s, err));
     TRY(rag_db_exec(s, "COMMIT", err));
     s->in_txn = false;
 out:
     if (st != RAG_OK)
         rag_txn_abort(s);
+    return st;
+}
+
+/* Every commit with words makes a small segment; in a long run they are merged
+ * as they become many, in transactions of their own. */
+static rag_status merge_some(rag_store *s, rag_error *err)
+{
+    bool more = true;
+    rag_bits keep;
+    uint8_t *bits = NULL;
+    rag_status st = RAG_OK;
+
+    s->n_segments = 0;
+    while (more && !rag_cancelled(s)) {
+        TRY(rag_txn_begin(s, err));
+        TRY(rag_bitmap_load(&s->live, s, RAG_BITS_LIVE, err));
+        /* besides the visible ones those of versions not yet published: all
+         * of them are of this run */
+        keep.n_bytes = (size_t)s->state.next_chunk / 8 + 1;
+        keep.n_set = 0;
+        keep.bits = bits = rag_calloc(keep.n_bytes, 1);
+        if (bits == NULL) {
+            st = rag_fail_nomem(err);
+            goto out;
+        }
+        if (s->live.n_bytes != 0)
+            memcpy(bits, s->live.bits,
+                   s->live.n_bytes < keep.n_bytes ? s->live.n_bytes
+                                                  : keep.n_bytes);
+        for (int64_t id = s->first_of_run; id < s->state.next_chunk; id++)
+            bits[id / 8] |= (uint8_t)(1u << ((unsigned)id % 8u));
+        TRY(rag_lex_merge(&more, s->lex, &keep, false, err));
+        TRY(commit(s, err));
+        rag_free(bits);
+        bits = NULL;
+    }
+out:
+    rag_free(bits);
+    if (st != RAG_OK)
+        rag_txn_abort(s);
+    return st;
+}
+
+rag_status rag_txn_commit(rag_store *s, rag_error *err)
+{
+    rag_status st;
+
+    if (!s->in_txn)
+        return RAG_OK;
+    TRY(commit(s, err));
+    if (s->n_segments >= MANY_SEGMENTS && s->read_depth == 0)
+        TRY(merge_some(s, err));
+out:
     return st;
 }
 

@@ -31,6 +31,8 @@
 /* a value larger than this is never stored: what claims to be is damage */
 #define MAX_VALUE_BYTES (64 << 20)
 #define MAX_SQL_BYTES 100000
+/* steps of SQLite between two looks at the cancel callback: about a ms */
+#define ASK_OPS 50000
 
 /* ---- SQLite takes its memory from base/mem ----------------------------------
  */
@@ -233,6 +235,13 @@ static void harden(rag_store *s)
     (void)sqlite3_file_control(s->db, "main", SQLITE_FCNTL_PERSIST_WAL, &one);
 }
 
+/* A database of another user may keep SQLite busy without end. Only for
+ * readers: an interrupted writer would lose what it gathered. */
+static int ask_cancelled(void *ctx)
+{
+    return rag_cancelled(ctx);
+}
+
 static rag_status journal_wal(rag_store *s, rag_error *err)
 {
     sqlite3_stmt *st = NULL;
@@ -303,10 +312,13 @@ static rag_status open_with(rag_store *s, int access, bool frozen,
     }
     harden(s);
     TRY(rag_db_exec(s, "PRAGMA cell_size_check=ON", err));
-    if (s->opts.write)
+    if (s->opts.write) {
         TRY(set_up_writer(s, err));
-    else
+    } else {
         TRY(rag_db_exec(s, CACHE_READ, err));
+        if (s->opts.cancelled != NULL)
+            sqlite3_progress_handler(s->db, ASK_OPS, ask_cancelled, s);
+    }
     TRY(rag_schema_open(&empty, s, err));
     if (empty && !s->opts.write)
         st = rag_fail(err, RAG_E_NOTFOUND,

@@ -121,6 +121,8 @@ struct rag_store {
     int64_t changes_at_begin;
     uint64_t began_ms;
     size_t gathered_bytes;
+    int64_t first_of_run; /* first chunk id that this writer may give */
+    unsigned n_segments;  /* of words, since the last merge */
     struct rag_stmt stmts[RAG_MAX_STMTS];
     size_t n_stmts;
     rag_state state;
@@ -268,7 +270,7 @@ struct rag_store_filter {
 
 rag_status rag_lex_ready(rag_store *s, rag_error *err);
 
-/* ---- vectors.c ------------------------------------------------------------
+/* ---- spaces.c --------------------------------------------------------------
  */
 
 /* The space's slot with its bitmap loaded; id 0: the active one (*out NULL
@@ -276,6 +278,10 @@ rag_status rag_lex_ready(rag_store *s, rag_error *err);
 rag_status rag_space_use(rag_space **out, rag_store *s, int64_t space_id,
                          rag_error *err);
 void rag_spaces_drop(rag_store *s);
+
+/* ---- vectors.c -------------------------------------------------------------
+ */
+
 /* Calls fn with up to RAG_SCAN_ROWS vectors at a time for the chunks given. */
 #define RAG_SCAN_ROWS ((size_t)256)
 typedef rag_status (*rag_scan_fn)(void *ctx, const int64_t *chunk_ids,

@@ -287,7 +287,7 @@ static rag_status drop_unused(rag_store *s, const uint8_t *used, int64_t n_ids,
             return rag_fail_cancelled(err);
         n = 0;
         TRY(rag_q_open(&q, s,
-                       "SELECT id FROM vector WHERE id>?1 AND space_id=?2"
+                       "SELECT id FROM vector WHERE id>?1 AND +space_id=?2"
                        " ORDER BY id LIMIT 256",
                        err));
         rag_q_int(&q, after);

@@ -678,6 +678,37 @@ static void test_write_inside(void **state)
     fix_done(&f);
 }
 
+/* Many commits: their segments of words are merged on the way, and a version
+ * that is pending all the time loses nothing. */
+static void test_many_commits(void **state)
+{
+    fix f;
+    int64_t version;
+    rag_store_file info = fix_info(1);
+    char key[16];
+
+    (void)state;
+    fix_init(&f);
+    OK(rag_store_version_begin(&version, f.s, f.root, RAG_STR_LIT("slow"),
+                               &f.err),
+       &f.err);
+    OK(fix_doc(f.s, version, "slow", 7, &f.err), &f.err);
+    for (int i = 0; i < 40; i++) {
+        (void)snprintf(key, sizeof key, "f%d", i % 30);
+        OK(fix_put(f.s, f.root, key, "quick", 3, &f.err), &f.err);
+        OK(rag_store_flush(f.s, &f.err), &f.err);
+    }
+    assert_in_range(count_rows(&f, "SELECT count(*) FROM lex_segment"), 1, 25);
+    OK(rag_store_version_publish(f.s, version, &info, &f.err), &f.err);
+    assert_int_equal(fix_df(f.s, "wordslow", &f.err), 7);
+    assert_int_equal(fix_df(f.s, "wordquick", &f.err), 90);
+    OK(rag_store_tidy(f.s, false, &f.err), &f.err);
+    assert_int_equal(fix_df(f.s, "wordslow", &f.err), 7);
+    assert_int_equal(fix_df(f.s, "wordquick", &f.err), 90);
+    fix_sound(f.s, &f.err);
+    fix_done(&f);
+}
+
 static void test_repair_counts(void **state)
 {
     fix f;
@@ -729,6 +760,7 @@ int main(void)
         cmocka_unit_test(test_snapshot),
         cmocka_unit_test(test_unflushed),
         cmocka_unit_test(test_write_inside),
+        cmocka_unit_test(test_many_commits),
         cmocka_unit_test(test_repair_counts),
     };
 

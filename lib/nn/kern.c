@@ -109,9 +109,11 @@ static rag_kern_row quantise(int8_t *q, const float *x, size_t n)
     }
     row = rag_kern_row_of(least, most, &inverse);
     for (size_t i = 0; i < n; i++) {
-        float r = rintf((x[i] - row.mid) * inverse);
+        float v = (x[i] - row.mid) * inverse;
 
-        q[i] = (int8_t)(r >= -127.0f && r <= 127.0f ? r : 0.0f);
+        v = v > -127.0f ? v : -127.0f;
+        v = v < 127.0f ? v : 127.0f;
+        q[i] = (int8_t)rintf(v);
         row.sum += q[i];
     }
     return row;

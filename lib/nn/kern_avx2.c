@@ -52,10 +52,6 @@ TIER static inline vf vf_round(vf x)
 {
     return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
-TIER static inline vf vf_abs(vf x)
-{
-    return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x);
-}
 TIER static inline vf vf_of_int(const int32_t *p)
 {
     return _mm256_cvtepi32_ps(_mm256_loadu_si256((const void *)p));

@@ -55,10 +55,6 @@ TIER static inline vf vf_round(vf x)
     /* by way of int32: what lies beyond its range, exp makes 0 anyway */
     return _mm512_cvtepi32_ps(_mm512_cvtps_epi32(x));
 }
-TIER static inline vf vf_abs(vf x)
-{
-    return _mm512_abs_ps(x);
-}
 TIER static inline vf vf_of_int(const int32_t *p)
 {
     return _mm512_cvtepi32_ps(_mm512_loadu_si512(p));

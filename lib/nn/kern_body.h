@@ -106,6 +106,14 @@ TIER static void out_add(const rag_kern_out *o)
     }
 }
 
+/* (x - mid) * inverse, kept in range; what is no number becomes -127 */
+TIER static inline vf to_steps(vf x, vf mid, vf inverse)
+{
+    vf v = vf_mul(vf_sub(x, mid), inverse);
+
+    return vf_min(vf_max(v, vf_set(-127.0f)), vf_set(127.0f));
+}
+
 TIER static rag_kern_row quantise(int8_t *q, const float *x, size_t n)
 {
     size_t whole = n / W * W;
@@ -134,12 +142,11 @@ TIER static rag_kern_row quantise(int8_t *q, const float *x, size_t n)
     mid = vf_set(row.mid);
     inverse = vf_set(factor);
     for (size_t i = 0; i < whole; i += W) {
-        vf v = vf_mul(vf_sub(vf_load(x + i), mid), inverse);
-
-        row.sum += vf_store_i8(q + i, v, W);
+        row.sum +=
+            vf_store_i8(q + i, to_steps(vf_load(x + i), mid, inverse), W);
     }
     if (tail != 0) {
-        vf v = vf_mul(vf_sub(vf_load_n(x + whole, tail), mid), inverse);
+        vf v = to_steps(vf_load_n(x + whole, tail), mid, inverse);
 
         row.sum += vf_store_i8(q + whole, vf_keep_n(v, tail), tail);
     }

@@ -334,9 +334,9 @@ static rag_status build_rules(rag_nmt_built *b, rag_error *err)
     for (uint32_t cp = 0xC0; cp < RAG_NMT_CODE_POINTS; cp++) {
         rag_nmt_rule rule = {{0}, 0};
 
-        if (cp >= S_BASE && cp < S_BASE + L_COUNT * V_COUNT * T_COUNT)
-            continue;
+        /* Hangul goes by arithmetic */
         if (rag_utf8_compat(rule.from, RAG_NMT_RULE_MOST, cp, false) >= 2 &&
+            rule.from[0] - L_BASE >= L_COUNT &&
             rag_utf8_compat(&rule.to, 1, cp, true) == 1)
             add_rule(b, rule);
     }

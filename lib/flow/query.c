@@ -3,11 +3,11 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/phrase.h"
 #include "base/utf8.h"
 
 /* a question is a line; a pasted document is cut by its terms anyway */
 #define MAX_QUERY_BYTES ((size_t)1 << 20)
-#define MAX_PASSAGE_BYTES ((size_t)64 << 20)
 
 void rag_query_free(rag_query *q)
 {
@@ -19,63 +19,47 @@ void rag_query_free(rag_query *q)
     rag_free(q);
 }
 
-/* Folded, runs of white space as one blank, none at the ends. */
-static void squeeze(rag_buf *out, rag_str s)
-{
-    rag_buf folded;
-    bool gap = false;
-    rag_str rest;
-
-    rag_buf_init(&folded, MAX_PASSAGE_BYTES);
-    rag_utf8_fold(&folded, s);
-    rest = rag_buf_str(&folded);
-    while (rest.len != 0) {
-        uint32_t cp;
-        size_t n = rag_utf8_decode(&cp, NULL, rest);
-
-        if (rag_utf8_is_space(cp)) {
-            gap = true;
-        } else {
-            if (gap && out->len != 0)
-                rag_buf_addc(out, ' ');
-            gap = false;
-            rag_buf_add(out, rest.ptr, n);
-        }
-        rest = rag_str_cut(rest, n, rest.len);
-    }
-    rag_buf_dispose(&folded);
-}
-
 typedef struct gather {
     rag_query *q;
     rag_term_role role;
     bool stops; /* stop words count, too */
 } gather;
 
+/* A phrase may end inside a longer code, or a single Hangul syllable before a
+ * particle: such a word helps to find it, its parts must be there. */
+static rag_term_role role_of(const gather *g, const rag_word *w)
+{
+    bool loose = w->kind == RAG_WORD_CODE ||
+                 (w->kind == RAG_WORD_GRAM && rag_utf8_count(w->form) == 1);
+
+    return g->role == RAG_TERM_MUST && loose ? RAG_TERM_SHOULD : g->role;
+}
+
 static rag_status add_term(void *ctx, const rag_word *w, rag_error *err)
 {
     gather *g = ctx;
     rag_query *q = g->q;
+    rag_term_role role = role_of(g, w);
+    float weight = g->stops ? 1 : rag_words_weight(w);
 
     (void)err;
-    if (g->role == RAG_TERM_NOT) {
+    if (role == RAG_TERM_NOT) {
         if (q->n_excluded < RAG_QUERY_MAX_TERMS)
             q->excluded[q->n_excluded++] = w->key;
-    } else if (g->role == RAG_TERM_SHOULD && !g->stops &&
-               rag_words_is_stop(w->form)) {
+    } else if (role == RAG_TERM_SHOULD && !(weight > 0)) {
         return RAG_OK;
     }
     for (size_t i = 0; i < q->n_terms; i++)
         if (q->terms[i].word == w->key) {
-            if (g->role != RAG_TERM_SHOULD)
-                q->terms[i].role = g->role;
+            if (role != RAG_TERM_SHOULD)
+                q->terms[i].role = role;
             return RAG_OK;
         }
     if (q->n_terms == sizeof q->terms / sizeof *q->terms ||
-        (g->role == RAG_TERM_SHOULD && q->n_words >= RAG_QUERY_MAX_TERMS))
+        (role == RAG_TERM_SHOULD && q->n_words >= RAG_QUERY_MAX_TERMS))
         return RAG_OK;
-    q->terms[q->n_terms++] = (rag_store_term){w->key, g->role, 1.0f};
-    if (g->role != RAG_TERM_NOT)
+    q->terms[q->n_terms++] = (rag_store_term){w->key, role, weight};
+    if (role != RAG_TERM_NOT)
         q->n_words++;
     return RAG_OK;
 }
@@ -92,27 +76,18 @@ static rag_status add_phrase(rag_query *q, rag_str phrase, rag_error *err)
 {
     rag_str *grown =
         rag_arena_array(&q->arena, q->n_phrases + 1, sizeof *grown);
-    rag_status st;
-    rag_buf b;
 
-    rag_buf_init(&b, MAX_QUERY_BYTES * 4);
-    squeeze(&b, phrase);
-    TRY(rag_buf_status(&b, err));
-    if (b.len == 0)
-        goto out;
+    phrase = rag_str_trim(phrase);
+    if (phrase.len == 0)
+        return RAG_OK;
     if (grown == NULL ||
-        !rag_arena_str(&q->arena, &grown[q->n_phrases], rag_buf_str(&b))) {
-        st = rag_fail_nomem(err);
-        goto out;
-    }
+        !rag_arena_str(&q->arena, &grown[q->n_phrases], phrase))
+        return rag_fail_nomem(err);
     if (q->n_phrases != 0)
         memcpy(grown, q->phrases, q->n_phrases * sizeof *grown);
     q->phrases = grown;
     q->n_phrases++;
-    st = add_words(q, phrase, RAG_TERM_MUST, true, err);
-out:
-    rag_buf_dispose(&b);
-    return st;
+    return add_words(q, phrase, RAG_TERM_MUST, true, err);
 }
 
 static bool blank(rag_str s, size_t at)
@@ -151,7 +126,8 @@ static rag_status parse(rag_query *q, rag_str s, rag_error *err)
         if (s.ptr[at] == '"') {
             size_t len = rag_str_find_char(rag_str_cut(s, at + 1, s.len), '"');
 
-            if (len != SIZE_MAX) {
+            /* what is longer than any phrase is text with a quote in it */
+            if (len <= RAG_PHRASE_MAX_CHARS) {
                 rag_str phrase = rag_str_cut(s, at + 1, at + 1 + len);
                 rag_status st = add_phrase(q, phrase, err);
 
@@ -217,43 +193,40 @@ static rag_status find_excluded(void *ctx, const rag_word *w, rag_error *err)
     return RAG_OK;
 }
 
+/* Is an excluded word in either? */
+static rag_status has_excluded(bool *out, rag_query *q, rag_str heading,
+                               rag_str text, rag_error *err)
+{
+    rag_status st;
+
+    *out = false;
+    if (q->n_excluded == 0)
+        return RAG_OK;
+    st = rag_words_each(q->words, heading, find_excluded, q, err);
+    if (st == RAG_OK)
+        st = rag_words_each(q->words, text, find_excluded, q, err);
+    if (st != RAG_E_CANCELLED)
+        return st;
+    rag_error_clear(err);
+    *out = true;
+    return RAG_OK;
+}
+
 rag_status rag_query_accepts(bool *out, rag_query *q, rag_str heading,
                              rag_str text, rag_error *err)
 {
-    rag_status st = RAG_OK;
-    rag_buf b;
+    rag_phrase_span span;
+    bool excluded;
+    rag_status st;
 
-    *out = true;
-    rag_buf_init(&b, MAX_PASSAGE_BYTES);
-    if (q->n_excluded != 0) {
-        st = rag_words_each(q->words, heading, find_excluded, q, err);
-        if (st == RAG_OK)
-            st = rag_words_each(q->words, text, find_excluded, q, err);
-        if (st == RAG_E_CANCELLED) {
-            rag_error_clear(err);
-            *out = false;
-            st = RAG_OK;
-            goto out;
-        }
-        if (st != RAG_OK)
-            goto out;
+    TRY(has_excluded(&excluded, q, heading, text, err));
+    *out = !excluded;
+    for (size_t i = 0; i < q->n_phrases && *out; i++) {
+        TRY(rag_phrase_find(&span, text, q->phrases[i], err));
+        if (!span.found)
+            TRY(rag_phrase_find(&span, heading, q->phrases[i], err));
+        *out = span.found;
     }
-    if (q->n_phrases == 0)
-        goto out;
-    squeeze(&b, text);
-    rag_buf_addc(&b, '\n'); /* no phrase runs over it */
-    {
-        rag_buf h;
-
-        rag_buf_init(&h, MAX_PASSAGE_BYTES);
-        squeeze(&h, heading);
-        rag_buf_adds(&b, rag_buf_str(&h));
-        rag_buf_dispose(&h);
-    }
-    TRY(rag_buf_status(&b, err));
-    for (size_t i = 0; i < q->n_phrases && *out; i++)
-        *out = rag_str_find(rag_buf_str(&b), q->phrases[i]) != SIZE_MAX;
 out:
-    rag_buf_dispose(&b);
     return st;
 }

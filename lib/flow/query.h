@@ -21,7 +21,7 @@ typedef struct rag_query {
     size_t n_terms;
     size_t n_words;   /* SHOULD and MUST terms with a weight */
     rag_buf text;     /* for the encoder: without quotes and -words */
-    rag_str *phrases; /* [n_phrases] folded, white space as one blank */
+    rag_str *phrases; /* [n_phrases] as typed */
     size_t n_phrases;
     uint64_t excluded[RAG_QUERY_MAX_TERMS]; /* word keys */
     size_t n_excluded;

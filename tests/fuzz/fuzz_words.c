@@ -1,9 +1,11 @@
-/* Words of any bytes: spans lie in the text and in order, forms are valid. */
+/* Words of any bytes: spans lie in the text and in order, forms are valid.
+ * Phrases: a found span lies in the text, and is found again in itself. */
 
 #include <stdint.h>
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "base/phrase.h"
 #include "base/utf8.h"
 #include "base/words.h"
 
@@ -41,6 +43,24 @@ static rag_status on_word(void *ctx, const rag_word *w, rag_error *err)
     return RAG_OK;
 }
 
+/* The front of the input as a phrase, looked for in the rest. */
+static void try_phrase(rag_str text)
+{
+    size_t n = text.len != 0 ? (size_t)(unsigned char)text.ptr[0] % 32 : 0;
+    rag_str phrase = rag_str_cut(text, 1, 1 + n);
+    rag_phrase_span span;
+    rag_phrase_span again;
+
+    text = rag_str_cut(text, 1 + n, text.len);
+    need(rag_phrase_find(&span, text, phrase, NULL) == RAG_OK);
+    if (!span.found)
+        return;
+    need(span.start < span.end && span.end <= text.len);
+    text = rag_str_cut(text, span.start, span.end);
+    need(rag_phrase_find(&again, text, phrase, NULL) == RAG_OK);
+    need(again.found && again.start == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static rag_words *w;
@@ -53,5 +73,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     need(rag_words_each(w, once.text, on_word, &once, NULL) == RAG_OK);
     need(rag_words_each(w, twice.text, on_word, &twice, NULL) == RAG_OK);
     need(once.sum == twice.sum); /* nothing is left over from the call before */
+    try_phrase(once.text);
     return 0;
 }

@@ -27,8 +27,8 @@
 #define RAG_MAX_CHUNK_ID ((int64_t)1 << 31)
 /* vector ids are kept as 32 bits */
 #define RAG_MAX_VECTOR_ID ((int64_t)UINT32_MAX)
-/* the largest vector: 16,384 dimensions of 2 bytes */
-#define RAG_MAX_DIMS ((size_t)16384)
+/* the largest vector: what the index file takes */
+#define RAG_MAX_DIMS ((size_t)8192)
 /* headings above one chunk: deeper nesting is a damaged parent chain */
 #define RAG_MAX_HEADINGS 64
 /* ids in one row of a bitmap (2 KB) and of a number page (2 KB): several rows

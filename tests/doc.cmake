@@ -14,3 +14,5 @@ rag_test(t_read_rows)
 rag_test(t_doc_shared)
 rag_test(t_pdf_text)
 rag_test(t_read_pdf)
+# chunks
+rag_test(t_chunk)

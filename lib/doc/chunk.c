@@ -6,9 +6,9 @@
 #include "base/utf8.h"
 #include "chunk_priv.h"
 
-/* a chunk's own text may be this much below min_tokens: the overlap makes up
- * for it, and a wider range of sizes leaves more places to cut at */
-#define OVERLAP_SHARE 10 /* of max_tokens: longest overlap */
+/* the longest overlap, as a share of max_tokens. A chunk's own text may be a
+ * quarter of that below min_tokens: the overlap makes up for it */
+#define OVERLAP_SHARE 10
 #define DEFAULT_MIN_TOKENS 250u
 #define DEFAULT_MAX_TOKENS 400u
 /* sections shorter than this stay with their siblings, in percent of min */
@@ -26,8 +26,7 @@ typedef struct work {
     uint32_t section;       /* last section that begins before the last chunk */
 } work;
 
-/* ---- sections ---------------------------------------------------------------
- */
+/* ---- sections ---- */
 
 /* Parents and spans; blocks that stand between heading i and the next are its
  * own text. */
@@ -127,8 +126,7 @@ static uint32_t section_of(work *w, size_t start, size_t end)
     return all;
 }
 
-/* ---- chunks
- * ------------------------------------------------------------------ */
+/* ---- chunks ---- */
 
 static bool is_space_at(size_t *n, rag_str s, size_t at)
 {

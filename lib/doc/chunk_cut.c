@@ -78,7 +78,7 @@ static int by_rank(const void *x, const void *y, void *ctx)
     return a < b ? -1 : a > b;
 }
 
-/* ---- one segment: cands[0] .. cands[n], cands[n] being its end ------- */
+/* ---- one segment: cands[0] .. cands[n], cands[n] being its end ---- */
 
 static uint64_t units_of(const rag_chunk_cutter *c, uint32_t from, uint32_t to)
 {
@@ -344,7 +344,7 @@ out:
     return st;
 }
 
-/* ---- the stream of candidates ---------------------------------------- */
+/* ---- the stream of candidates ---- */
 
 static uint64_t anchor_reach(void)
 {

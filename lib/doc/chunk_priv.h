@@ -10,7 +10,7 @@
 
 #include "doc/chunk.h"
 
-/* ---- meter ---------------------------------------------------------- */
+/* ---- meter ---- */
 
 #define RAG_CHUNK_UNITS 64u /* units of the estimate in one token */
 
@@ -26,7 +26,7 @@ typedef struct rag_chunk_meter {
 void rag_chunk_meter_add(rag_chunk_meter *m, const char *from, const char *to,
                          const char *text_end);
 
-/* ---- cutter --------------------------------------------------------- */
+/* ---- cutter ---- */
 
 /* How good a boundary is. Stronger ones are always taken first; the order is
  * part of the chunker's version. */
@@ -95,7 +95,7 @@ RAG_NODISCARD rag_status rag_chunk_cutter_push(rag_chunk_cutter *c,
 RAG_NODISCARD rag_status rag_chunk_cutter_end(rag_chunk_cutter *c, size_t pos,
                                               uint64_t units, rag_error *err);
 
-/* ---- scan ----------------------------------------------------------- */
+/* ---- scan ---- */
 
 /* Feeds all of doc through a cutter with this sink. */
 RAG_NODISCARD rag_status rag_chunk_scan(const rag_doc *doc,

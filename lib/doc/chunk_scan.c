@@ -72,7 +72,7 @@ typedef struct scan {
     uint64_t first; /* units where the region began */
 } scan;
 
-/* ---- small helpers ---------------------------------------------------- */
+/* ---- small helpers ---- */
 
 static bool is_blank(char c)
 {
@@ -149,7 +149,7 @@ static bool is_boundary(const scan *s, size_t at)
     return rag_utf8_is_grapheme_break(text, at);
 }
 
-/* ---- candidates -------------------------------------------------------- */
+/* ---- candidates ---- */
 
 static rag_status push_at(scan *s, size_t pos, unsigned strength,
                           const rag_chunk_meter *m, rag_error *err)
@@ -248,7 +248,7 @@ out:
     return st;
 }
 
-/* ---- running text ------------------------------------------------------- */
+/* ---- running text ---- */
 
 /* Kinds of a line's first byte; a log's lines begin alike. */
 static unsigned opening(char c)
@@ -417,8 +417,7 @@ static rag_status scan_code(scan *s, size_t from, size_t to, rag_error *err)
     return RAG_OK;
 }
 
-/* ---- blocks ---------------------------------------------------------------
- */
+/* ---- blocks ---- */
 
 /* Does the text before `end` introduce what follows ("as follows:")? */
 static bool leads_on(const rag_doc *doc, size_t start, size_t end)
@@ -634,8 +633,7 @@ out:
     return st;
 }
 
-/* ---- headings first ---------------------------------------------------------
- */
+/* ---- headings first ---- */
 
 /* Keys of the headings of a region, when all their positions are known. */
 static void key_heads(scan *s, head *heads, size_t n, size_t start, size_t end)
@@ -749,8 +747,7 @@ static rag_status find_heads(scan *s, size_t from, size_t to, size_t start,
                      s->meter.units, err);
 }
 
-/* ---- the document -----------------------------------------------------------
- */
+/* ---- the document ---- */
 
 typedef rag_status (*region_fn)(scan *s, size_t from, size_t to, size_t start,
                                 size_t end, rag_error *err);

@@ -57,8 +57,7 @@ void rag_chunk_breadcrumb(rag_buf *out, const rag_chunk_parts *parts)
     }
 }
 
-/* ---- record tables ---------------------------------------------------------
- */
+/* ---- record tables ---- */
 
 /* The sign between the columns: the most frequent one of the header. */
 static char delimiter_of(rag_doc_type type, rag_str header)

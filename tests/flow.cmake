@@ -1,1 +1,2 @@
 rag_test(t_query)
+rag_test(t_eval)

@@ -161,6 +161,8 @@ static rag_status run(turn *o, rag_error *err)
         }
         TRY(load(o, n, err));
         TRY(reuse(o, n, err));
+        /* no transaction stays open while a server is waited for */
+        TRY(rag_store_flush(o->r->store, err));
         if (o->n != 0)
             TRY(rag_embed(o->e, o->texts, o->n, RAG_EMBED_PASSAGE, arrived, o,
                           err));

@@ -158,7 +158,7 @@ static void test_embeddings(void **state)
         {"openai", "llamacpp_embed/embeddings.txt", 3, RAG_E_FORMAT,
          "2 vectors for 3 texts"},
         {"openai", "llamacpp_embed/embeddings_toolong.txt", 2, RAG_E_REMOTE,
-         "text 0 (2 bytes): "},
+         "(2 bytes): "},
         {"openai", "llamacpp_embed/embeddings_empty.txt", 1, RAG_E_REMOTE,
          "Input content cannot be empty"},
         {"openai", "llamacpp_smollm2-135m/embeddings.txt", 2, RAG_E_REMOTE,

@@ -263,13 +263,14 @@ static bool ends_korean(rag_str s)
     return false;
 }
 
-/* Judges the ASCII stop sign at `dot`; behind it and its closers lies `after`.
- * from: where the sentence began. */
-static bool stop_ends(rag_str s, size_t from, size_t dot, size_t after)
+/* Judges the ASCII stop sign at `dot`; the run of signs ends at `run`, the
+ * closers behind it at `after`. from: where the sentence began. */
+static bool stop_ends(rag_str s, size_t from, size_t dot, size_t run,
+                      size_t after)
 {
     char sign = s.ptr[dot];
-    bool closed = after != dot + 1 && closer(s, after - 1) != 0;
-    bool dots = after > dot + 1 && s.ptr[dot + 1] == '.';
+    bool closed = after != run;
+    bool dots = run > dot + 1;
     size_t next;
     rag_str word;
     uint32_t cp;
@@ -395,6 +396,7 @@ static size_t try_stop(rag_str s, size_t from, size_t i, size_t *next)
     bool full = false;
     bool ascii = kind_of((unsigned char)s.ptr[i]) == STOP;
     size_t at = i;
+    size_t run;
     size_t n;
 
     while (at < s.len) {
@@ -407,6 +409,7 @@ static size_t try_stop(rag_str s, size_t from, size_t i, size_t *next)
         full = full || f;
         at += n;
     }
+    run = at;
     while ((n = closer(s, at)) != 0)
         at += n;
     *next = at;
@@ -418,7 +421,7 @@ static size_t try_stop(rag_str s, size_t from, size_t i, size_t *next)
         n = skip_openers(s, at);
         return n >= s.len || !is_lower(s.ptr[n]) ? at : 0;
     }
-    return stop_ends(s, from, i, at) ? at : 0;
+    return stop_ends(s, from, i, run, at) ? at : 0;
 }
 
 size_t rag_sentence_end(rag_str s, size_t at)

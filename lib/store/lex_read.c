@@ -132,6 +132,18 @@ static rag_status read_runs(rag_lex_segment *s, uint32_t from, uint32_t n,
     return RAG_OK;
 }
 
+static uint64_t sum_of(const uint8_t *lens, uint32_t n)
+{
+    uint32_t counts[RAG_LEX_LEN_CODES] = {0};
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < n; i++)
+        counts[lens[i]]++;
+    for (unsigned code = 0; code < RAG_LEX_LEN_CODES; code++)
+        sum += (uint64_t)counts[code] * rag_lex_codec_len((uint8_t)code);
+    return sum;
+}
+
 static rag_status read_chunk_rows(rag_lex *x, rag_lex_segment *s,
                                   sqlite3_stmt *stmt, rag_error *err)
 {
@@ -157,8 +169,7 @@ static rag_status read_chunk_rows(rag_lex *x, rag_lex_segment *s,
             goto out;
         }
         memcpy(s->lens + at, in.ptr, n);
-        for (uint32_t i = 0; i < n; i++)
-            s->sum_lens += rag_lex_codec_len(in.ptr[i]);
+        s->sum_lens += sum_of(in.ptr, n);
         at += n;
     }
 out:

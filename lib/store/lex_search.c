@@ -1,5 +1,6 @@
 #include "store/lex_priv.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -384,13 +385,16 @@ static int by_rank(const void *a, const void *b)
 /* Offers the segment's chunks that scored (or have every MUST word). */
 static void collect(struct search *s, const rag_lex_segment *seg)
 {
+    const float least = s->must != NULL ? 0 : FLT_MIN;
+    float low = s->n_hits == s->cap ? s->heap[0].score : least;
+
     for (uint32_t i = 0; i < seg->n_chunks; i++) {
         const struct gain *g = &s->gains[i];
         rag_store_hit hit = {.score = g->score};
 
-        if (s->must != NULL ? s->must[i] != s->n_must : !(g->score > 0))
+        if (g->score < low) /* nearly always: so it comes first */
             continue;
-        if (s->n_hits == s->cap && g->score < s->heap[0].score)
+        if (s->must != NULL && s->must[i] != s->n_must)
             continue;
         if (s->banned != NULL && s->banned[i] != 0)
             continue;
@@ -403,6 +407,7 @@ static void collect(struct search *s, const rag_lex_segment *seg)
         if (hit.coverage > 1) /* rounding */
             hit.coverage = 1;
         offer(s, &hit);
+        low = s->n_hits == s->cap ? s->heap[0].score : least;
     }
 }
 

@@ -287,6 +287,79 @@ static void test_reembed(void **state)
     fix_done(&f);
 }
 
+static void put_many(fix *f, size_t first, size_t n)
+{
+    char key[24];
+
+    for (size_t i = first; i < first + n; i++) {
+        (void)snprintf(key, sizeof key, "f%zu", i);
+        OK(fix_put(f->s, f->root, key, key, 4000, &f->err), &f->err);
+    }
+}
+
+/* Above 20,000 vectors the file is made again only when much is new; what
+ * nobody refers to is kept until it is much. */
+static void test_large(void **state)
+{
+    fix f;
+    rag_store_stats st;
+    rag_store_file file;
+    uint8_t key[RAG_STORE_KEY_BYTES];
+    int64_t sp;
+    int64_t id;
+    uint64_t generation;
+    bool found;
+    bool hit;
+    size_t n;
+    char name[16];
+
+    (void)state;
+    fix_init(&f);
+    sp = space_of(&f, "m1");
+    put_many(&f, 0, 7);
+    assert_int_equal(fix_embed(f.s, sp, 0, &f.err), 28000);
+    OK(rag_store_tidy(f.s, false, &f.err), &f.err);
+    st = fix_stats(f.s, &f.err);
+    assert_int_equal(st.index_vectors, 28000);
+    generation = st.index_generation;
+    put_many(&f, 7, 1);
+    assert_int_equal(fix_embed(f.s, sp, 0, &f.err), 4000);
+    OK(rag_store_tidy(f.s, false, &f.err), &f.err);
+    st = fix_stats(f.s, &f.err);
+    assert_int_equal(st.index_generation, generation);
+    assert_false(st.index_fresh);
+    for (int i = 0; i < 7; i++) {
+        (void)snprintf(name, sizeof name, "f%d", i);
+        OK(rag_store_file_find(&file, &found, f.s, f.root, rag_str_of(name),
+                               &f.err),
+           &f.err);
+        assert_true(found);
+        OK(rag_store_file_remove(f.s, file.id, &f.err), &f.err);
+        if (i != 3)
+            continue;
+        /* 16,000 without a chunk: all are still there */
+        OK(rag_store_tidy(f.s, false, &f.err), &f.err);
+        OK(fix_put(f.s, f.root, "x", "x", 1, &f.err), &f.err);
+        OK(rag_store_unembedded(&id, &n, 1, f.s, sp, 0, &f.err), &f.err);
+        assert_int_equal(n, 1);
+        fix_key(key, 5, 0);
+        OK(rag_store_vectors_reuse(&hit, f.s, sp, &id, key, 1, &f.err), &f.err);
+        assert_true(hit);
+    }
+    OK(rag_store_tidy(f.s, false, &f.err), &f.err);
+    fix_key(key, 6, 0);
+    OK(rag_store_vectors_reuse(&hit, f.s, sp, &id, key, 1, &f.err), &f.err);
+    assert_false(hit); /* swept */
+    fix_key(key, 5, 0);
+    OK(rag_store_vectors_reuse(&hit, f.s, sp, &id, key, 1, &f.err), &f.err);
+    assert_true(hit); /* a chunk has it */
+    st = fix_stats(f.s, &f.err);
+    assert_int_equal(st.n_vectors, 4001);
+    assert_int_equal(st.index_vectors, 4001);
+    fix_sound(f.s, &f.err);
+    fix_done(&f);
+}
+
 static bool accept_b(void *ctx, const rag_store_doc *d)
 {
     (void)ctx;
@@ -365,6 +438,7 @@ int main(void)
         cmocka_unit_test(test_dense),  cmocka_unit_test(test_untrusted),
         cmocka_unit_test(test_reuse),  cmocka_unit_test(test_reembed),
         cmocka_unit_test(test_filter), cmocka_unit_test(test_repair),
+        cmocka_unit_test(test_large),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Every test on a fresh machine: sh tests/run.sh [PRESET] (default: dev).
+# Every test on a fresh machine: sh tests/run.sh [PRESET [REGEX]] (default: dev,
+# all tests; REGEX: only those whose names match).
 # Installs what is missing (as root or with sudo), builds, fetches the default
 # model, runs CTest. Fails also when more tests skip than tests/skips allows.
 set -eu
@@ -7,6 +8,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=cli/setup.sh
 . "$root/cli/setup.sh"
 preset=${1:-dev}
+only=${2:-.}
 
 # shellcheck disable=SC2086 # one word a package
 install_packages $RAG_PACKAGES libcmocka-dev
@@ -16,7 +18,7 @@ export RAG_TEST_MODEL="$model"
 
 log=$root/build/$preset/ctest.log
 set +e
-ctest --test-dir "$root/build/$preset" --output-on-failure -j "$(nproc)" 2>&1 | tee "$log"
+ctest --test-dir "$root/build/$preset" --output-on-failure -R "$only" -j "$(nproc)" 2>&1 | tee "$log"
 set -e
 grep -q '^100% tests passed' "$log" || die "testing" "see the failures above"
 skipped=$(grep -c '\*\*\*Skipped' "$log" || true)

@@ -421,7 +421,7 @@ out:
 static rag_status give_units(rag_words *w, rag_word_kind kind, size_t from,
                              size_t to, rag_error *err)
 {
-    char form[MAX_FORM_BYTES];
+    char form[MAX_FORM_BYTES] = "";
     rag_word word = {.kind = kind};
     bool plain = true;
     size_t len = 0;

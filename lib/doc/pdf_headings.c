@@ -323,8 +323,8 @@ void rag_pdf_headings_title(rag_builder *b, const rag_pdf_headings *h,
 {
     rag_str given = rag_str_trim(rag_buf_str(&w->l->title));
     rag_str front = rag_str_cut(rag_buf_str(&b->text), 0, TITLE_WITHIN_BYTES);
-    size_t first;
-    size_t end;
+    size_t first = 0;
+    size_t end = 0;
     rag_buf words;
 
     if (looks_like_title(given) && stands_in(front, given, NULL)) {

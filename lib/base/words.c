@@ -7,13 +7,8 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "base/words_token.h"
 
-/* A token (what stands between separators) is gathered as units: folded code
- * points with the span of the original text they came from. Then runs of one
- * script are cut into words. A longer token is cut: base64, not language. */
-#define MAX_TOKEN_UNITS 256u
-/* one character may fold to this many units */
-#define UNIT_ROOM RAG_UTF8_SEARCH_MAX
 /* units of one word; longer ones are cut into slices */
 #define MAX_WORD_UNITS 64u
 #define MAX_FORM_BYTES ((size_t)MAX_WORD_UNITS * 4)
@@ -21,29 +16,9 @@
 #define MAX_SUBPARTS 6u
 /* segments of one code that become parts */
 #define MAX_SEGMENTS 16u
-/* white space looked through for the second half of a hyphenated word */
-#define MAX_BREAK_BYTES 64u
 /* stems remembered; text repeats its words */
 #define STEM_SLOTS 2048u
 #define STEM_BYTES 23u
-
-enum cls {
-    CLS_SEP,
-    CLS_JOIN, /* a mark that may join what stands on both sides */
-    CLS_UNDER,
-    CLS_LETTER,
-    CLS_DIGIT,
-    CLS_HANGUL,
-    CLS_CJK /* Han and Kana: Japanese words mix them */
-};
-
-struct unit {
-    uint32_t cp;
-    uint8_t cls;
-    bool upper; /* an ASCII capital before folding */
-    size_t start;
-    size_t end;
-};
 
 struct stem {
     uint64_t key; /* of the stem; 0: empty slot */
@@ -58,8 +33,7 @@ struct rag_words {
     rag_word_fn fn; /* of the running call */
     void *ctx;
     uint32_t position;
-    size_t n_units;
-    struct unit units[MAX_TOKEN_UNITS + UNIT_ROOM];
+    rag_words_token token; /* the one being cut */
     struct stem stems[STEM_SLOTS];
 };
 
@@ -152,238 +126,6 @@ static rag_status give_stem(rag_words *w, rag_word *word, rag_error *err)
     return give(w, word, err);
 }
 
-/* ---- gathering a token --------------------------------------------------- */
-
-static enum cls ascii_class(unsigned char c)
-{
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))
-        return CLS_LETTER;
-    if (c >= '0' && c <= '9')
-        return CLS_DIGIT;
-    if (c == '_')
-        return CLS_UNDER;
-    if (c == '.' || c == '-' || c == '\'' || c == ',' || c == '@' || c == '&' ||
-        c == '+' || c == '#')
-        return CLS_JOIN;
-    return CLS_SEP;
-}
-
-static bool is_alnum(enum cls c)
-{
-    return c == CLS_LETTER || c == CLS_DIGIT;
-}
-
-static void push(rag_words *w, uint32_t cp, enum cls cls, size_t start,
-                 size_t end)
-{
-    struct unit *u = &w->units[w->n_units++];
-
-    u->cp = cp;
-    u->cls = (uint8_t)cls;
-    u->upper = false;
-    u->start = start;
-    u->end = end;
-}
-
-static void push_ascii(rag_words *w, unsigned char c, enum cls cls, size_t at,
-                       size_t end)
-{
-    bool upper = c >= 'A' && c <= 'Z';
-
-    push(w, upper ? c + 32u : c, cls, at, end);
-    w->units[w->n_units - 1].upper = upper;
-}
-
-/* Conjoining jamo onto the unit before; 0: they do not go together. */
-static uint32_t compose_hangul(uint32_t before, uint32_t cp)
-{
-    if (before >= 0x1100 && before <= 0x1112 && cp >= 0x1161 && cp <= 0x1175)
-        return 0xAC00 + ((before - 0x1100) * 21 + (cp - 0x1161)) * 28;
-    if (before >= 0xAC00 && before <= 0xD7A3 && (before - 0xAC00) % 28 == 0 &&
-        cp >= 0x11A8 && cp <= 0x11C2)
-        return before + (cp - 0x11A7);
-    return 0;
-}
-
-/* Voicing marks U+3099 and U+309A onto the Kana before; 0: no such Kana. */
-static uint32_t compose_kana(uint32_t before, uint32_t mark)
-{
-    uint32_t katakana = before >= 0x30A0 ? 0x60 : 0;
-    uint32_t k = before - katakana;
-
-    if (before < 0x3041 || before > 0x30FF)
-        return 0;
-    if (k >= 0x306F && k <= 0x307B && (k - 0x306F) % 3 == 0)
-        return before + (mark == 0x3099 ? 1 : 2);
-    if (mark != 0x3099)
-        return 0;
-    if (k == 0x3046)
-        return katakana != 0 ? 0x30F4 : 0x3094;
-    if ((k >= 0x304B && k <= 0x3061 && k % 2 == 1) ||
-        (k >= 0x3064 && k <= 0x3068 && k % 2 == 0))
-        return before + 1;
-    return 0;
-}
-
-/* One code point that is folded already. */
-static void push_folded(rag_words *w, uint32_t cp, size_t start, size_t end)
-{
-    struct unit *last = w->n_units != 0 ? &w->units[w->n_units - 1] : NULL;
-    uint32_t made;
-
-    if (cp < 0x80) {
-        enum cls cls = ascii_class((unsigned char)cp);
-
-        push(w, cp, cls, start, end);
-        return;
-    }
-    if (cp == 0x3099 || cp == 0x309A) {
-        if (last != NULL && (made = compose_kana(last->cp, cp)) != 0) {
-            last->cp = made;
-            last->end = end;
-        }
-        return;
-    }
-    switch (rag_utf8_script(cp)) {
-    case RAG_SCRIPT_HANGUL:
-        if (last != NULL && (made = compose_hangul(last->cp, cp)) != 0) {
-            last->cp = made;
-            last->end = end;
-        } else {
-            push(w, cp, CLS_HANGUL, start, end);
-        }
-        return;
-    case RAG_SCRIPT_HAN:
-    case RAG_SCRIPT_KANA:
-        push(w, cp, CLS_CJK, start, end);
-        return;
-    case RAG_SCRIPT_LATIN:
-        push(w, cp, CLS_LETTER, start, end);
-        return;
-    case RAG_SCRIPT_DIGIT:
-        push(w, cp, CLS_DIGIT, start, end);
-        return;
-    case RAG_SCRIPT_MARK: /* a vowel sign: part of its word */
-        if (last != NULL && last->cls == CLS_LETTER)
-            push(w, cp, CLS_LETTER, start, end);
-        return;
-    case RAG_SCRIPT_NONE:
-        push(w, cp, CLS_SEP, start, end);
-        return;
-    }
-}
-
-/* Left out without ending a word: soft hyphen, joiners, variation selectors. */
-static bool is_transparent(uint32_t cp)
-{
-    return cp == 0xAD || cp == 0x200C || cp == 0x200D || cp == 0x2060 ||
-           cp == 0xFEFF || (cp >= 0xFE00 && cp <= 0xFE0F) ||
-           (cp >= 0xE0100 && cp <= 0xE01EF);
-}
-
-/* A character beyond ASCII; false: it separates. */
-static bool push_wide(rag_words *w, uint32_t cp, size_t start, size_t end)
-{
-    uint32_t folded[RAG_UTF8_SEARCH_MAX];
-    rag_script script;
-    size_t n;
-
-    if (cp >= 0xAC00 && cp <= 0xD7A3) {
-        push(w, cp, CLS_HANGUL, start, end);
-        return true;
-    }
-    if (cp == 0x2018 || cp == 0x2019 || cp == 0x02BC) {
-        push(w, '\'', CLS_JOIN, start, end);
-        return true;
-    }
-    if (cp == 0x2010 || cp == 0x2011) {
-        push(w, '-', CLS_JOIN, start, end);
-        return true;
-    }
-    if (is_transparent(cp))
-        return true;
-    if ((cp >= 0x3041 && cp <= 0x3098) || (cp >= 0x30A1 && cp <= 0x30FA) ||
-        cp == 0x30FC || (cp >= 0x4E00 && cp <= 0x9FFF)) {
-        push(w, cp, CLS_CJK, start, end);
-        return true;
-    }
-    if (cp >= 0xFF01 && cp <= 0xFF5E) { /* full-width ASCII */
-        unsigned char c = (unsigned char)(cp - 0xFEE0);
-        enum cls cls = ascii_class(c);
-
-        if (cls == CLS_SEP)
-            return false;
-        push_ascii(w, c, cls, start, end);
-        return true;
-    }
-    script = rag_utf8_script(cp);
-    /* symbols stay apart (a trade mark is no "tm"), but for the square and
-     * circled letters of East Asia */
-    if (script == RAG_SCRIPT_NONE && !(cp >= 0x3200 && cp <= 0x33FF))
-        return false;
-    n = rag_utf8_search_form(folded, cp);
-    if (n == 0 && w->n_units != 0)
-        w->units[w->n_units - 1].end = end; /* an accent */
-    for (size_t i = 0; i < n; i++)
-        push_folded(w, folded[i], start, end);
-    return true;
-}
-
-/* A word may be hyphenated over a line: "docu-" white space "mentation".
- * Returns where the second half starts, or 0. */
-static size_t after_break(const rag_words *w, rag_str text, size_t at)
-{
-    size_t end =
-        text.len - at > MAX_BREAK_BYTES ? at + MAX_BREAK_BYTES : text.len;
-    bool broken = false;
-
-    if (w->n_units < 2 || w->units[w->n_units - 1].cp != '-' ||
-        w->units[w->n_units - 2].cls != CLS_LETTER)
-        return 0;
-    for (; at < end; at++) {
-        char c = text.ptr[at];
-
-        if (c == '\n' || c == '\f')
-            broken = true;
-        else if (c != ' ' && c != '\t' && c != '\r')
-            return broken && c >= 'a' && c <= 'z' ? at : 0;
-    }
-    return 0;
-}
-
-/* Fills w->units with the token at `at`; returns the offset behind it. */
-static size_t gather(rag_words *w, rag_str text, size_t at)
-{
-    w->n_units = 0;
-    while (at < text.len && w->n_units < MAX_TOKEN_UNITS) {
-        unsigned char c = (unsigned char)text.ptr[at];
-        uint32_t cp;
-        bool ok;
-        size_t n;
-
-        if (c < 0x80) {
-            enum cls cls = ascii_class(c);
-
-            if (cls == CLS_SEP) {
-                size_t next = after_break(w, text, at);
-
-                if (next == 0)
-                    break;
-                at = next;
-                continue;
-            }
-            push_ascii(w, c, cls, at, at + 1);
-            at++;
-            continue;
-        }
-        n = rag_utf8_decode(&cp, &ok, rag_str_cut(text, at, text.len));
-        if (!ok || !push_wide(w, cp, at, at + n))
-            break;
-        at += n;
-    }
-    return at;
-}
-
 /* ---- Hangul, Han, Kana --------------------------------------------------- */
 
 static rag_status give_gram(rag_words *w, size_t from, size_t n, rag_error *err)
@@ -393,10 +135,10 @@ static rag_status give_gram(rag_words *w, size_t from, size_t n, rag_error *err)
     size_t len = 0;
 
     for (size_t i = from; i < from + n; i++)
-        len += rag_utf8_encode(form + len, w->units[i].cp);
+        len += rag_utf8_encode(form + len, w->token.units[i].cp);
     word.form = rag_str_n(form, len);
-    word.start = w->units[from].start;
-    word.end = w->units[from + n - 1].end;
+    word.start = w->token.units[from].start;
+    word.end = w->token.units[from + n - 1].end;
     w->position++;
     return give_form(w, &word, err);
 }
@@ -427,7 +169,7 @@ static rag_status give_units(rag_words *w, rag_word_kind kind, size_t from,
     size_t len = 0;
 
     for (size_t i = from; i < to; i++) {
-        uint32_t cp = w->units[i].cp;
+        uint32_t cp = w->token.units[i].cp;
 
         if (cp == '-' || cp == ',')
             continue;
@@ -435,28 +177,28 @@ static rag_status give_units(rag_words *w, rag_word_kind kind, size_t from,
         len += rag_utf8_encode(form + len, cp);
     }
     word.form = rag_str_n(form, len);
-    word.start = w->units[from].start;
-    word.end = w->units[to - 1].end;
+    word.start = w->token.units[from].start;
+    word.end = w->token.units[to - 1].end;
     return plain ? give_stem(w, &word, err) : give_form(w, &word, err);
 }
 
 /* A '.' or ',' between digits belongs to the number. */
 static bool is_point(const rag_words *w, size_t from, size_t i, size_t to)
 {
-    const struct unit *u = &w->units[i];
+    const rag_words_unit *u = &w->token.units[i];
 
     return (u->cp == '.' || u->cp == ',') && i > from && i + 1 < to &&
-           u[-1].cls == CLS_DIGIT && u[1].cls == CLS_DIGIT;
+           u[-1].cls == RAG_UNIT_DIGIT && u[1].cls == RAG_UNIT_DIGIT;
 }
 
 /* Does a part end before unit i of the segment [from, to): digit and letter
  * meet, or case changes as in camelCase and HTTPServer? */
 static bool is_seam(const rag_words *w, size_t from, size_t i, size_t to)
 {
-    const struct unit *u = w->units;
-    bool digit = u[i].cls == CLS_DIGIT || is_point(w, from, i, to);
+    const rag_words_unit *u = w->token.units;
+    bool digit = u[i].cls == RAG_UNIT_DIGIT || is_point(w, from, i, to);
     bool digit_before =
-        u[i - 1].cls == CLS_DIGIT || is_point(w, from, i - 1, to);
+        u[i - 1].cls == RAG_UNIT_DIGIT || is_point(w, from, i - 1, to);
 
     if (u[i].cp == '\'' || u[i - 1].cp == '\'')
         return false;
@@ -466,7 +208,7 @@ static bool is_seam(const rag_words *w, size_t from, size_t i, size_t to)
         return false;
     if (!u[i - 1].upper)
         return true;
-    if (i + 1 == to || u[i + 1].upper || u[i + 1].cls != CLS_LETTER)
+    if (i + 1 == to || u[i + 1].upper || u[i + 1].cls != RAG_UNIT_LETTER)
         return false;
     return !(i + 2 == to && u[i + 1].cp == 's'); /* GPUs */
 }
@@ -501,7 +243,7 @@ static rag_status number(rag_words *w, size_t from, size_t to, rag_error *err)
     rag_status st;
 
     for (size_t i = from; i < to; i++)
-        if (w->units[i].cp == '.' && ++n_points == 2)
+        if (w->token.units[i].cp == '.' && ++n_points == 2)
             second = i;
     TRY(give_units(w, RAG_WORD_NUMBER, from, to, err));
     if (second != to)
@@ -520,8 +262,9 @@ static rag_status code(rag_words *w, size_t from, size_t to, rag_error *err)
 
     TRY(give_units(w, RAG_WORD_CODE, from, to, err));
     for (size_t i = from; i <= to && n_segments < MAX_SEGMENTS; i++) {
-        if (i != to && (is_alnum(w->units[i].cls) || w->units[i].cp == '\'' ||
-                        is_point(w, from, i, to)))
+        if (i != to &&
+            (rag_words_token_alnum(w->token.units[i].cls) ||
+             w->token.units[i].cp == '\'' || is_point(w, from, i, to)))
             continue;
         if (i > start) {
             n_segments++;
@@ -539,10 +282,11 @@ out:
 /* All capitals but for a plural s: GPUs. */
 static bool is_plural_capitals(const rag_words *w, size_t from, size_t to)
 {
-    if (to - from < 3 || w->units[to - 1].cp != 's' || w->units[to - 1].upper)
+    if (to - from < 3 || w->token.units[to - 1].cp != 's' ||
+        w->token.units[to - 1].upper)
         return false;
     for (size_t i = from; i + 1 < to; i++)
-        if (!w->units[i].upper)
+        if (!w->token.units[i].upper)
             return false;
     return true;
 }
@@ -556,12 +300,12 @@ static rag_status thing(rag_words *w, size_t from, size_t to, rag_error *err)
     size_t n_seams = 0;
 
     for (size_t i = from; i < to; i++) {
-        const struct unit *u = &w->units[i];
+        const rag_words_unit *u = &w->token.units[i];
 
-        n_letters += u->cls == CLS_LETTER;
-        n_digits += u->cls == CLS_DIGIT;
-        n_marks +=
-            !is_alnum(u->cls) && u->cp != '\'' && !is_point(w, from, i, to);
+        n_letters += u->cls == RAG_UNIT_LETTER;
+        n_digits += u->cls == RAG_UNIT_DIGIT;
+        n_marks += !rag_words_token_alnum(u->cls) && u->cp != '\'' &&
+                   !is_point(w, from, i, to);
         n_seams += i > from && is_seam(w, from, i, to);
     }
     if (n_letters + n_digits == 0)
@@ -581,7 +325,7 @@ static rag_status slice(rag_words *w, size_t from, size_t to, rag_error *err)
 {
     size_t i = from;
 
-    while (i < to && !is_alnum(w->units[i].cls))
+    while (i < to && !rag_words_token_alnum(w->token.units[i].cls))
         i++;
     if (i == to) /* a ruler of underscores */
         return RAG_OK;
@@ -592,10 +336,10 @@ static rag_status slice(rag_words *w, size_t from, size_t to, rag_error *err)
 /* Does the mark at i join what stands before and behind it? */
 static bool joins(const rag_words *w, size_t from, size_t i, size_t to)
 {
-    const struct unit *u = w->units;
+    const rag_words_unit *u = w->token.units;
 
-    if (i == from || i + 1 >= to || !is_alnum(u[i - 1].cls) ||
-        !is_alnum(u[i + 1].cls))
+    if (i == from || i + 1 >= to || !rag_words_token_alnum(u[i - 1].cls) ||
+        !rag_words_token_alnum(u[i + 1].cls))
         return false;
     switch (u[i].cp) {
     case '.':
@@ -604,14 +348,15 @@ static bool joins(const rag_words *w, size_t from, size_t i, size_t to)
         return true;
     case '&':
     case '\'':
-        return u[i - 1].cls == CLS_LETTER && u[i + 1].cls == CLS_LETTER;
+        return u[i - 1].cls == RAG_UNIT_LETTER &&
+               u[i + 1].cls == RAG_UNIT_LETTER;
     case ',': /* thousands */
-        if (u[i - 1].cls != CLS_DIGIT || to - i < 4)
+        if (u[i - 1].cls != RAG_UNIT_DIGIT || to - i < 4)
             return false;
         for (size_t k = i + 1; k < i + 4; k++)
-            if (u[k].cls != CLS_DIGIT)
+            if (u[k].cls != RAG_UNIT_DIGIT)
                 return false;
-        return i + 4 == to || u[i + 4].cls != CLS_DIGIT;
+        return i + 4 == to || u[i + 4].cls != RAG_UNIT_DIGIT;
     default:
         return false;
     }
@@ -620,13 +365,13 @@ static bool joins(const rag_words *w, size_t from, size_t i, size_t to)
 /* C++ and C#: how many marks behind `i` belong to the word. */
 static size_t tail_marks(const rag_words *w, size_t i, size_t to)
 {
-    const struct unit *u = w->units;
+    const rag_words_unit *u = w->token.units;
 
-    if (i < to && u[i].cp == '#' && u[i - 1].cls == CLS_LETTER &&
-        (i + 1 == to || !is_alnum(u[i + 1].cls)))
+    if (i < to && u[i].cp == '#' && u[i - 1].cls == RAG_UNIT_LETTER &&
+        (i + 1 == to || !rag_words_token_alnum(u[i + 1].cls)))
         return 1;
     if (i + 1 < to && u[i].cp == '+' && u[i + 1].cp == '+' &&
-        (i + 2 == to || !is_alnum(u[i + 2].cls)))
+        (i + 2 == to || !rag_words_token_alnum(u[i + 2].cls)))
         return 2;
     return 0;
 }
@@ -634,24 +379,24 @@ static size_t tail_marks(const rag_words *w, size_t i, size_t to)
 /* A run of letters, digits and marks. */
 static rag_status latin(rag_words *w, size_t from, size_t to, rag_error *err)
 {
-    const struct unit *u = w->units;
+    const rag_words_unit *u = w->token.units;
     size_t i = from;
     rag_status st = RAG_OK;
 
     while (i < to) {
         size_t start = i;
         bool dotted = i == 0 && u[0].cp == '.' && to > 1 &&
-                      u[1].cls == CLS_LETTER; /* .gitignore */
+                      u[1].cls == RAG_UNIT_LETTER; /* .gitignore */
 
-        if (u[i].cls == CLS_JOIN && !dotted) {
+        if (u[i].cls == RAG_UNIT_JOIN && !dotted) {
             i++;
             continue;
         }
         i += dotted;
-        while (i < to && (is_alnum(u[i].cls) || u[i].cls == CLS_UNDER ||
-                          joins(w, start, i, to)))
+        while (i < to && (rag_words_token_alnum(u[i].cls) ||
+                          u[i].cls == RAG_UNIT_UNDER || joins(w, start, i, to)))
             i++;
-        if (is_alnum(u[i - 1].cls))
+        if (rag_words_token_alnum(u[i - 1].cls))
             i += tail_marks(w, i, to);
         for (; i - start > MAX_WORD_UNITS; start += MAX_WORD_UNITS)
             TRY(slice(w, start, start + MAX_WORD_UNITS, err));
@@ -661,9 +406,10 @@ out:
     return st;
 }
 
-static bool is_latin(enum cls c)
+static bool is_latin(rag_unit_class c)
 {
-    return c == CLS_LETTER || c == CLS_DIGIT || c == CLS_UNDER || c == CLS_JOIN;
+    return c == RAG_UNIT_LETTER || c == RAG_UNIT_DIGIT || c == RAG_UNIT_UNDER ||
+           c == RAG_UNIT_JOIN;
 }
 
 /* Cuts the gathered token where the script changes. */
@@ -672,18 +418,18 @@ static rag_status token(rag_words *w, rag_error *err)
     size_t i = 0;
     rag_status st = RAG_OK;
 
-    while (i < w->n_units) {
-        enum cls cls = w->units[i].cls;
+    while (i < w->token.n) {
+        rag_unit_class cls = w->token.units[i].cls;
         size_t start = i;
 
-        if (cls == CLS_SEP) {
+        if (cls == RAG_UNIT_SEP) {
             i++;
         } else if (is_latin(cls)) {
-            while (i < w->n_units && is_latin(w->units[i].cls))
+            while (i < w->token.n && is_latin(w->token.units[i].cls))
                 i++;
             TRY(latin(w, start, i, err));
         } else {
-            while (i < w->n_units && w->units[i].cls == cls)
+            while (i < w->token.n && w->token.units[i].cls == cls)
                 i++;
             TRY(grams(w, start, i, err));
         }
@@ -698,22 +444,22 @@ out:
 static bool ends_word(rag_str text, size_t at)
 {
     unsigned char c;
-    enum cls next;
+    rag_unit_class next;
 
     if (at == text.len)
         return true;
     c = (unsigned char)text.ptr[at];
     if (c >= 0x80)
         return false;
-    if (ascii_class(c) == CLS_SEP)
+    if (rag_words_token_ascii(c) == RAG_UNIT_SEP)
         return true;
     if (c != '.' && c != ',')
         return false;
     if (at + 1 == text.len)
         return true;
     c = (unsigned char)text.ptr[at + 1];
-    next = ascii_class(c);
-    return c < 0x80 && (next == CLS_SEP || next == CLS_JOIN);
+    next = rag_words_token_ascii(c);
+    return c < 0x80 && (next == RAG_UNIT_SEP || next == RAG_UNIT_JOIN);
 }
 
 /* Takes a word of ASCII letters in one case (or with one capital in front)
@@ -761,21 +507,22 @@ rag_status rag_words_each(rag_words *w, rag_str text, rag_word_fn fn, void *ctx,
     w->position = 0;
     while (at < text.len) {
         unsigned char c = (unsigned char)text.ptr[at];
-        enum cls cls = c < 0x80 ? ascii_class(c) : CLS_JOIN;
+        rag_unit_class cls =
+            c < 0x80 ? rag_words_token_ascii(c) : RAG_UNIT_JOIN;
         size_t end;
 
-        if (cls == CLS_SEP) {
+        if (cls == RAG_UNIT_SEP) {
             at++;
             continue;
         }
-        if (cls == CLS_LETTER) {
+        if (cls == RAG_UNIT_LETTER) {
             TRY(plain_word(&end, w, text, at, err));
             if (end > at) {
                 at = end;
                 continue;
             }
         }
-        end = gather(w, text, at);
+        end = rag_words_token_gather(&w->token, text, at);
         if (end == at) { /* a separator beyond ASCII */
             uint32_t cp;
 

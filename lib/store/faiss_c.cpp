@@ -107,11 +107,11 @@ const char *faiss_get_last_error()
     return last_error;
 }
 
-int faiss_IndexFlatIP_new_with(FaissIndexFlatIP **p_index, idx_t d)
+int faiss_IndexFlatL2_new_with(FaissIndexFlatL2 **p_index, idx_t d)
 {
     return official([=] {
         *p_index =
-            reinterpret_cast<FaissIndexFlatIP *>(new faiss::IndexFlatIP(d));
+            reinterpret_cast<FaissIndexFlatL2 *>(new faiss::IndexFlatL2(d));
     });
 }
 
@@ -149,8 +149,7 @@ struct HalfCodec : faiss::Index {
     const rag_faiss_train &t;
 
     explicit HalfCodec(const rag_faiss_train &train)
-        : faiss::Index(static_cast<idx_t>(train.dims),
-                       faiss::METRIC_INNER_PRODUCT),
+        : faiss::Index(static_cast<idx_t>(train.dims), faiss::METRIC_L2),
           t(train)
     {
     }
@@ -183,11 +182,11 @@ struct HalfCodec : faiss::Index {
 
 /* Assigns points to centroids for k-means; the place where it can be stopped,
  * without FAISS's global interrupt callback. */
-struct Assigner : faiss::IndexFlatIP {
+struct Assigner : faiss::IndexFlatL2 {
     const rag_faiss_train &t;
 
     explicit Assigner(const rag_faiss_train &train)
-        : faiss::IndexFlatIP(static_cast<idx_t>(train.dims)), t(train)
+        : faiss::IndexFlatL2(static_cast<idx_t>(train.dims)), t(train)
     {
     }
     void search(idx_t n, const float *x, idx_t k, float *distances,
@@ -196,7 +195,7 @@ struct Assigner : faiss::IndexFlatIP {
     {
         if (t.cancelled != nullptr && t.cancelled(t.cancel_ctx))
             throw Cancelled();
-        faiss::IndexFlatIP::search(n, x, k, distances, labels, params);
+        faiss::IndexFlatL2::search(n, x, k, distances, labels, params);
     }
 };
 
@@ -233,15 +232,16 @@ struct Bits : faiss::IDSelector {
 
 /* The coarse quantizer over float16 centroids in the caller's mapping: FAISS's
  * own flat index would want a float32 copy, whose page faults cost more than
- * the search. */
+ * the search, and knows no bonus for a list. */
 struct MappedCentroids : faiss::Index {
     const uint16_t *rows;
+    const rag_faiss_list *lists;
     rag_faiss_dots dots;
 
-    MappedCentroids(const uint16_t *centroids, size_t n, size_t dims,
-                    rag_faiss_dots fn)
+    MappedCentroids(const uint16_t *centroids, const rag_faiss_list *l,
+                    size_t n, size_t dims, rag_faiss_dots fn)
         : faiss::Index(static_cast<idx_t>(dims), faiss::METRIC_INNER_PRODUCT),
-          rows(centroids), dots(fn)
+          rows(centroids), lists(l), dots(fn)
     {
         ntotal = static_cast<idx_t>(n);
     }
@@ -256,9 +256,11 @@ struct MappedCentroids : faiss::Index {
         FAISS_THROW_IF_NOT(k <= ntotal);
         for (idx_t q = 0; q < n; q++, x += dims) {
             dots(scores.data(), rows, n_rows, dims, x);
-            for (float &s : scores) /* NaN has no order */
-                if (!(s == s))
-                    s = std::numeric_limits<float>::lowest();
+            for (size_t i = 0; i < n_rows; i++) {
+                scores[i] += lists[i].bonus;
+                if (!(scores[i] == scores[i])) /* NaN has no order */
+                    scores[i] = std::numeric_limits<float>::lowest();
+            }
             std::iota(order.begin(), order.end(), idx_t{0});
             std::partial_sort(order.begin(), order.begin() + k, order.end(),
                               [&](idx_t a, idx_t b) {
@@ -479,7 +481,6 @@ int rag_faiss_kmeans(float *centroids, const rag_faiss_train *t)
         faiss::ClusteringParameters cp;
 
         cp.niter = t->n_rounds;
-        cp.spherical = true;
         cp.min_points_per_centroid = 1; /* the caller has decided; no print */
         cp.max_points_per_centroid =
             static_cast<int>(std::min<size_t>(t->n / t->n_lists + 1, 1u << 20));
@@ -503,8 +504,8 @@ int rag_faiss_ivf_new(FaissIndex **out, const uint16_t *centroids,
 {
     *out = nullptr;
     return guarded([=] {
-        auto coarse =
-            std::make_unique<MappedCentroids>(centroids, n_lists, dims, dots);
+        auto coarse = std::make_unique<MappedCentroids>(centroids, lists,
+                                                        n_lists, dims, dots);
         auto ivf =
             std::make_unique<MappedIvf>(coarse.get(), dims, n_lists, dots);
         size_t total = 0;

@@ -50,7 +50,7 @@ typedef struct rag_faiss_train {
     void *cancel_ctx;
 } rag_faiss_train;
 
-/* Spherical k-means. centroids [n_lists x dims], unit length. */
+/* k-means; centroids [n_lists x dims] are the means of their points. */
 int rag_faiss_kmeans(float *centroids, const rag_faiss_train *t);
 
 /* One inverted list. The arrays are borrowed for the life of the index. */
@@ -58,6 +58,7 @@ typedef struct rag_faiss_list {
     const uint16_t *rows; /* [n x dims] float16 */
     const int64_t *ids;   /* [n] */
     size_t n;
+    float bonus; /* added to the product of query and centroid */
 } rag_faiss_list;
 
 typedef void (*rag_faiss_dots)(float *out, const uint16_t *rows, size_t n,

@@ -8,7 +8,8 @@
  *
  * The file, little-endian, every part at a multiple of 64 bytes:
  *   head       RAG_VINDEX_HEAD_BYTES, see put_head() in vindex_make.c
- *   table      [n_lists] offset of the list's rows, number of rows: two uint64
+ *   table      [n_lists] offset of the list's rows and number of them, uint64;
+ *              spread, float32; 4 zeros
  *   centroids  [n_lists x dims] float16
  *   mac        32 bytes: HMAC-SHA-256 over all of the above
  *   lists      each: rows [n x dims] float16, then ids [n] int64
@@ -19,7 +20,7 @@
 #define RAG_VINDEX_MAGIC "RAGVIDX1" /* 8 bytes, a new one with a new layout */
 #define RAG_VINDEX_HEAD_BYTES 64u
 #define RAG_VINDEX_ALIGN 64u
-#define RAG_VINDEX_ENTRY_BYTES 16u
+#define RAG_VINDEX_ENTRY_BYTES 24u
 /* Far above every embedding model known; keeps the products below small. */
 #define RAG_VINDEX_MAX_DIMS 8192u
 /* 4 times what 10,000,000 vectors want. */
@@ -32,6 +33,7 @@ typedef struct rag_vindex_head {
     uint64_t lists_at; /* where the first list begins */
     size_t dims;
     size_t n_lists;
+    size_t n_probe; /* lists that a search without a filter looks into */
 } rag_vindex_head;
 
 /* Where the MAC lies: bytes of head, table and centroids, rounded up. */

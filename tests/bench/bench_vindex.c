@@ -2,11 +2,13 @@
  * bench_vindex — what the vector index costs: building it, a cold process that
  * opens it and searches once, memory, recall against the exact scan.
  *
- *   bench_vindex N DIMS [FILE]
+ *   bench_vindex N DIMS [FILE [QUERIES [SCAN_BYTES]]]
  *
  * FILE: float32 rows, little-endian (as `rag embed --raw` prints); without it
  * vectors are drawn around N / 50 random centres. Vectors are repeated with a
- * little noise when FILE has fewer than N. Not run by ctest.
+ * little noise when FILE has fewer than N. QUERIES: the same for queries;
+ * without it they are vectors of the index with noise. SCAN_BYTES: rows that a
+ * search scans. Not run by ctest.
  */
 
 #include <math.h>
@@ -20,7 +22,7 @@
 #include "store/blas.h"
 #include "store/vindex_priv.h"
 
-#define QUERIES 100u
+#define QUERIES 200u
 #define TOP 50u
 #define GENERATION 1u
 
@@ -54,6 +56,18 @@ static double peak_mb(void)
     if (f != NULL)
         (void)fclose(f);
     return kb / 1024.0;
+}
+
+/* Begins a new peak at what is resident now. */
+static double new_peak_mb(void)
+{
+    FILE *f = fopen("/proc/self/clear_refs", "w");
+
+    if (f != NULL) {
+        (void)fputs("5", f);
+        (void)fclose(f);
+    }
+    return peak_mb();
 }
 
 static void *must(void *p)
@@ -200,7 +214,7 @@ static int by_score(const void *pa, const void *pb)
     return (a->chunk_id > b->chunk_id) - (a->chunk_id < b->chunk_id);
 }
 
-static void recall(const char *path, const set *s)
+static void recall(const char *path, const set *s, const char *queries)
 {
     rag_bits bits = all_bits(s->n);
     rag_store_hit *all = must(malloc(s->n * sizeof *all));
@@ -208,20 +222,24 @@ static void recall(const char *path, const set *s)
     float *q = must(malloc(s->dims * sizeof *q));
     rag_store_hit got[TOP];
     rag_vindex *v = NULL;
+    FILE *f = queries != NULL ? must(fopen(queries, "rb")) : NULL;
+    size_t n_queries = 0;
     size_t at10 = 0;
     size_t at50 = 0;
     double ms = 0;
     double exact_ms = 0;
 
     check(rag_vindex_open(&v, path, s->dims, GENERATION, key, &err));
-    for (size_t i = 0; i < QUERIES; i++) {
-        const uint16_t *row = s->rows + (i * 7919 % s->n) * s->dims;
+    for (; n_queries < QUERIES; n_queries++) {
+        const uint16_t *row = s->rows + (n_queries * 7919 % s->n) * s->dims;
         size_t n = 0;
         double t0;
 
         rag_vindex_to_float(q, row, s->dims);
-        for (size_t j = 0; j < s->dims; j++)
+        for (size_t j = 0; j < s->dims && f == NULL; j++)
             q[j] += .4f / sqrtf((float)s->dims) * normal();
+        if (f != NULL && fread(q, sizeof *q, s->dims, f) != s->dims)
+            break;
         unit(q, s->dims);
         t0 = now_ms();
         rag_vindex_dots(dots, s->rows, s->n, s->dims, q);
@@ -242,10 +260,12 @@ static void recall(const char *path, const set *s)
     }
     (void)printf("recall@10 %.4f, @50 %.4f; warm search %.2f ms, exact dots "
                  "alone %.2f ms\n",
-                 (double)at10 / (QUERIES * 10.0),
-                 (double)at50 / (QUERIES * (double)TOP), ms / QUERIES,
-                 exact_ms / QUERIES);
+                 (double)at10 / ((double)n_queries * 10.0),
+                 (double)at50 / ((double)n_queries * (double)TOP),
+                 ms / (double)n_queries, exact_ms / (double)n_queries);
     rag_vindex_close(v);
+    if (f != NULL)
+        (void)fclose(f);
     free(all);
     free(dots);
     free(q);
@@ -293,7 +313,8 @@ int main(int argc, char **argv)
     b.n_vectors = s.n;
     b.source = give;
     b.ctx = &s;
-    before = peak_mb();
+    b.scan_bytes = argc > 5 ? (size_t)strtoull(argv[5], NULL, 10) : 0;
+    before = new_peak_mb();
     t0 = now_ms();
     check(rag_vindex_make(&info, &b, &err));
     (void)printf("%zu x %zu, %s, %.1f MB: made in %.0f ms, %.0f MB of memory "
@@ -311,7 +332,7 @@ int main(int argc, char **argv)
     free(q);
     for (int i = 0; i < 5; i++)
         cold("/proc/self/exe", path, argv[1], argv[2], query_path);
-    recall(path, &s);
+    recall(path, &s, argc > 4 ? argv[4] : NULL);
     (void)unlink(path);
     (void)unlink(query_path);
     free(s.rows);

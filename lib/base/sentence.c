@@ -98,6 +98,8 @@ static size_t closer(rag_str s, size_t at)
         return 0;
     if (strchr("\"')]}*_`~", s.ptr[at]) != NULL && s.ptr[at] != '\0')
         return 1;
+    if ((unsigned char)s.ptr[at] < 0x80)
+        return 0;
     for (size_t i = 0; i < sizeof wide / sizeof wide[0]; i++)
         if (at_bytes(s, at, wide[i]))
             return strlen(wide[i]);
@@ -119,9 +121,10 @@ static size_t skip_openers(rag_str s, size_t at)
         if (is_blank(s.ptr[at]) ||
             (strchr("\"'([{*_`<", s.ptr[at]) != NULL && s.ptr[at] != '\0'))
             n = 1;
-        for (size_t i = 0; n == 0 && i < sizeof wide / sizeof wide[0]; i++)
-            if (at_bytes(s, at, wide[i]))
-                n = strlen(wide[i]);
+        else if ((unsigned char)s.ptr[at] >= 0x80)
+            for (size_t i = 0; n == 0 && i < sizeof wide / sizeof wide[0]; i++)
+                if (at_bytes(s, at, wide[i]))
+                    n = strlen(wide[i]);
         if (n == 0)
             break;
         at += n;

@@ -2,10 +2,11 @@
 #define RAG_DOC_CHUNK_PRIV_H
 
 /*
- * chunk_priv — the three workers behind chunk.c:
+ * chunk_priv — the workers behind chunk.c:
  *   meter   the token estimate, byte by byte
- *   cutter  candidates for a boundary go in, chunks come out
- *   scan    a document's text becomes candidates
+ *   heads   which headings a document is cut at
+ *   scan    the text between becomes candidates for boundaries
+ *   cutter  candidates go in, chunks come out
  */
 
 #include "doc/chunk.h"
@@ -94,6 +95,56 @@ RAG_NODISCARD rag_status rag_chunk_cutter_push(rag_chunk_cutter *c,
                                                rag_error *err);
 RAG_NODISCARD rag_status rag_chunk_cutter_end(rag_chunk_cutter *c, size_t pos,
                                               uint64_t units, rag_error *err);
+
+/* ---- heads ---- */
+
+typedef struct rag_chunk_head {
+    size_t block; /* index of its block */
+    size_t pos;   /* where its line begins */
+    uint64_t units;
+    uint64_t key;  /* of the text around it, without headings */
+    uint64_t name; /* hash of the heading, only for equal keys */
+    uint32_t level;
+    bool weak; /* a heading stands right before it */
+    bool cut;  /* a region begins here */
+} rag_chunk_head;
+
+/* The part of the text that keys may look at: what lies between headings. */
+typedef struct rag_chunk_window {
+    size_t lo;
+    size_t hi;
+} rag_chunk_window;
+
+/* What orders boundaries of one strength: the text from `after` decides, so
+ * that a line that comes or goes leaves the boundary behind it as it is; the
+ * text up to `before` only where lines begin alike. */
+uint64_t rag_chunk_key(const rag_doc *doc, const rag_chunk_window *w,
+                       size_t before, size_t after);
+
+/* Start of the line that a block begins in, but not before `from`: a list's
+ * or quote's mark belongs to it. */
+size_t rag_chunk_line_start(const rag_doc *doc, size_t from, size_t at);
+
+/* Counts a heading: a fixed weight; false when it is too long for one and was
+ * counted as text. */
+bool rag_chunk_meter_heading(rag_chunk_meter *m, const rag_doc *doc,
+                             size_t start, size_t end);
+
+/* Called with the blocks [from, to) and the text [start, end) between two
+ * blocks that stand apart (front matter, the header of a record table). */
+typedef rag_status (*rag_chunk_region_fn)(void *ctx, size_t from, size_t to,
+                                          size_t start, size_t end,
+                                          rag_error *err);
+RAG_NODISCARD rag_status rag_chunk_regions(const rag_doc *doc,
+                                           rag_chunk_region_fn fn, void *ctx,
+                                           rag_error *err);
+
+/* *out: [*n_heads] all headings in order, rag_free(); NULL when there are
+ * none. section: the least size of a section that is cut off, in units. */
+RAG_NODISCARD rag_status rag_chunk_find_heads(rag_chunk_head **out,
+                                              size_t *n_heads,
+                                              const rag_doc *doc,
+                                              uint64_t section, rag_error *err);
 
 /* ---- scan ---- */
 

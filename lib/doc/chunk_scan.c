@@ -10,25 +10,12 @@
 
 /*
  * A document's text becomes candidates for boundaries, each with its strength,
- * the tokens before it and a key made of the text on both sides.
- *
- * Headings are decided first and for the whole document, strongest level
- * first: a section is cut from its neighbours when both sides are long enough,
- * so that small sections stay together with their siblings. Then each piece
- * between two such cuts is a region of its own for the cutter.
- *
- * The words of a heading change no boundary: a heading counts HEADING_TOKENS
- * whatever it says, and keys leave headings out. So a changed heading changes
- * only the chunks that hold it or stand under it.
+ * the tokens before it and a key made of the text on both sides. Each piece
+ * between two headings that are cut at is a region of its own for the cutter.
  */
 
-/* a heading's weight, and up to where it is taken for one */
-#define HEADING_TOKENS 10u
-#define HEADING_MAX_TOKENS 64u
 /* text between two candidates longer than this gets candidates inside */
 #define INSIDE_TOKENS 150u
-/* bytes on both sides of a candidate that make its key */
-#define KEY_BYTES 48u
 /* text that no block covers is searched for boundaries from this length on */
 #define GAP_BYTES 400u
 /* inside a run without white space longer than this every character may be a
@@ -40,20 +27,8 @@
 /* names of a table's header that count for every row, see chunk_text.c */
 #define ROW_NAMES_BYTES 512u
 
-typedef struct head {
-    size_t block; /* index of its block */
-    size_t pos;   /* where its line begins */
-    uint64_t units;
-    uint64_t key;  /* of the text around it, without headings */
-    uint64_t name; /* hash of the heading, only for equal keys */
-    uint32_t level;
-    bool weak; /* a heading stands right before it */
-    bool cut;  /* a region begins here */
-} head;
-
 typedef struct scan {
     const rag_doc *doc;
-    rag_chunk_limits lim;
     rag_chunk_cutter cutter;
     rag_chunk_meter meter; /* of all text before `metered` */
     size_t metered;
@@ -61,11 +36,10 @@ typedef struct scan {
     /* the text behind the last candidate or heading, for candidates inside */
     size_t inside;
     rag_chunk_meter inside_meter;
-    bool carries;  /* what is scanned now may be overlap */
-    size_t key_lo; /* keys look at [key_lo, key_hi) only */
-    size_t key_hi;
-    size_t page; /* pages that begin before the current block */
-    head *heads; /* [n_heads] in order */
+    bool carries;            /* what is scanned now may be overlap */
+    rag_chunk_window window; /* that keys look at */
+    size_t page;             /* pages that begin before the current block */
+    rag_chunk_head *heads;   /* [n_heads] in order */
     size_t n_heads;
     uint32_t row_head; /* the table whose names weigh row_units a row */
     uint64_t row_units;
@@ -86,53 +60,6 @@ static void advance(scan *s, size_t to)
                             s->doc->text + to, s->doc->text + s->doc->text_len);
         s->metered = to;
     }
-}
-
-/* Moves over a heading: a fixed weight, unless it is no real heading. */
-static void advance_heading(scan *s, size_t start, size_t end)
-{
-    rag_chunk_meter m = {0};
-
-    advance(s, start);
-    rag_chunk_meter_add(&m, s->doc->text + start, s->doc->text + end,
-                        s->doc->text + s->doc->text_len);
-    if (m.units > (uint64_t)HEADING_MAX_TOKENS * RAG_CHUNK_UNITS) {
-        advance(s, end);
-        return;
-    }
-    s->meter.units += (uint64_t)HEADING_TOKENS * RAG_CHUNK_UNITS;
-    s->meter.state = 0;
-    s->meter.last = '\n';
-    s->metered = end;
-    s->inside = end;
-    s->inside_meter = s->meter;
-}
-
-/* Start of the line that a block begins in, but not before `from`: a list's
- * or quote's mark belongs to it. */
-static size_t line_start(const rag_doc *doc, size_t from, size_t at)
-{
-    const char *nl;
-
-    if (at <= from)
-        return at;
-    nl = memrchr(doc->text + from, '\n', at - from);
-    return nl != NULL ? (size_t)(nl + 1 - doc->text) : at;
-}
-
-/* What orders boundaries of one strength: the text behind decides, so that a
- * line that comes or goes leaves the boundary behind it as it is; the text
- * before it only where lines begin alike. */
-static uint64_t key_of(const scan *s, size_t before, size_t after)
-{
-    size_t lo = before > s->key_lo + KEY_BYTES ? before - KEY_BYTES : s->key_lo;
-    size_t hi = after + KEY_BYTES < s->key_hi ? after + KEY_BYTES : s->key_hi;
-    uint64_t a =
-        lo < before ? rag_hash_fast(s->doc->text + lo, before - lo) : 0;
-    uint64_t b =
-        after < hi ? rag_hash_fast(s->doc->text + after, hi - after) : 1;
-
-    return (b & ~(uint64_t)0xFFFF) | (a & 0xFFFF);
 }
 
 static bool is_boundary(const scan *s, size_t at)
@@ -158,7 +85,7 @@ static rag_status push_at(scan *s, size_t pos, unsigned strength,
 
     cand.pos = pos;
     cand.units = m->units;
-    cand.key = key_of(s, pos, pos);
+    cand.key = rag_chunk_key(s->doc, &s->window, pos, pos);
     cand.strength = (uint8_t)strength;
     cand.carries = s->carries;
     return rag_chunk_cutter_push(&s->cutter, &cand, err);
@@ -466,7 +393,7 @@ static bool block_strength(unsigned *strength, const rag_doc *doc,
     return true;
 }
 
-/* Does a page begin in (s->..., to]? Called with ascending `to`. */
+/* Does a page begin behind the `to` of the last call and not behind this? */
 static bool page_begins(scan *s, size_t to)
 {
     size_t before = s->page;
@@ -527,14 +454,6 @@ static rag_status scan_gap(scan *s, size_t from, size_t to, rag_error *err)
                : RAG_OK;
 }
 
-/* Does block b end the region before it and stand in none itself? */
-static bool is_apart(const rag_doc *doc, const rag_block *b)
-{
-    return b->kind == RAG_BLOCK_META ||
-           (b->kind == RAG_BLOCK_TABLE_HEAD &&
-            (doc->type == RAG_DOC_CSV || doc->type == RAG_DOC_TSV));
-}
-
 static rag_status begin_region(scan *s, size_t pos, rag_error *err)
 {
     rag_chunk_cand at = {0};
@@ -559,7 +478,7 @@ out:
     return st;
 }
 
-static rag_status scan_heading(scan *s, const head *h, rag_error *err)
+static rag_status scan_heading(scan *s, const rag_chunk_head *h, rag_error *err)
 {
     const rag_block *b = &s->doc->blocks[h->block];
     rag_status st;
@@ -580,32 +499,46 @@ static rag_status scan_heading(scan *s, const head *h, rag_error *err)
         TRY(rag_chunk_cutter_push(&s->cutter, &cand, err));
         passed(s, h->pos);
     }
-    advance_heading(s, b->start, b->end);
-    s->key_lo = b->end;
+    advance(s, b->start);
+    s->metered = b->end;
+    if (rag_chunk_meter_heading(&s->meter, s->doc, b->start, b->end)) {
+        s->inside = b->end;
+        s->inside_meter = s->meter;
+    }
+    s->window.lo = b->end;
 out:
     return st;
 }
 
+/* Where heading h begins, or `end` when it is not among the blocks before
+ * `to`. */
+static size_t next_head(const scan *s, size_t h, size_t to, size_t end)
+{
+    return h < s->n_heads && s->heads[h].block < to ? s->heads[h].pos : end;
+}
+
 /* Blocks [from, to) of one region, which is the text [start, end). */
-static rag_status scan_region(scan *s, size_t from, size_t to, size_t start,
+static rag_status scan_region(void *ctx, size_t from, size_t to, size_t start,
                               size_t end, rag_error *err)
 {
+    scan *s = ctx;
     const rag_doc *doc = s->doc;
     size_t prev_end = start;
     size_t h = 0;
     rag_status st = RAG_OK;
 
-    s->key_lo = start;
+    s->window.lo = start;
+    if (s->metered < start)
+        s->metered = start; /* what stands apart weighs nothing */
     s->carries = from < to && is_prose(doc->blocks[from].kind);
     while (h < s->n_heads && s->heads[h].block < from)
         h++;
-    s->key_hi =
-        h < s->n_heads && s->heads[h].block < to ? s->heads[h].pos : end;
+    s->window.hi = next_head(s, h, to, end);
     TRY(begin_region(s, start, err));
     for (size_t i = from; i < to; i++) {
         const rag_block *b = &doc->blocks[i];
         const rag_block *prev = i > from ? b - 1 : NULL;
-        size_t pos = line_start(doc, prev_end, b->start);
+        size_t pos = rag_chunk_line_start(doc, prev_end, b->start);
         unsigned strength = RAG_CUT_BLOCK;
 
         TRY(scan_gap(s, prev_end, pos, err));
@@ -613,9 +546,7 @@ static rag_status scan_region(scan *s, size_t from, size_t to, size_t start,
         if (b->kind == RAG_BLOCK_HEADING) {
             page_begins(s, b->start);
             TRY(scan_heading(s, &s->heads[h++], err));
-            s->key_hi = h < s->n_heads && s->heads[h].block < to
-                            ? s->heads[h].pos
-                            : end;
+            s->window.hi = next_head(s, h, to, end);
             continue;
         }
         if (prev != NULL && prev->kind != RAG_BLOCK_HEADING &&
@@ -633,159 +564,15 @@ out:
     return st;
 }
 
-/* ---- headings first ---- */
-
-/* Keys of the headings of a region, when all their positions are known. */
-static void key_heads(scan *s, head *heads, size_t n, size_t start, size_t end)
-{
-    for (size_t i = n; i-- > 0;) {
-        const rag_block *b = &s->doc->blocks[heads[i].block];
-        size_t after = b->end;
-
-        s->key_lo = i != 0 ? s->doc->blocks[heads[i - 1].block].end : start;
-        s->key_hi = i + 1 < n ? heads[i + 1].pos : end;
-        heads[i].weak = i != 0 && heads[i - 1].block + 1 == heads[i].block;
-        heads[i].name =
-            rag_hash_fast(s->doc->text + b->start, b->end - b->start);
-        /* a heading without text of its own looks on to the next */
-        if (i + 1 < n && heads[i + 1].block == heads[i].block + 1)
-            heads[i].key = heads[i + 1].key ^ key_of(s, heads[i].pos, end);
-        else
-            heads[i].key = key_of(s, heads[i].pos, after);
-    }
-}
-
-static int head_rank(const void *x, const void *y, void *ctx)
-{
-    const head *heads = ctx;
-    const head *a = &heads[*(const uint32_t *)x];
-    const head *b = &heads[*(const uint32_t *)y];
-
-    if (a->level != b->level)
-        return a->level < b->level ? -1 : 1;
-    if (a->key != b->key)
-        return a->key > b->key ? -1 : 1;
-    if (a->name != b->name)
-        return a->name > b->name ? -1 : 1;
-    return a->block < b->block ? -1 : 1;
-}
-
-/* Are both sections that a cut at heads[i] would leave long enough? */
-static bool head_fits(const scan *s, const head *heads, size_t n, size_t i,
-                      uint64_t first, uint64_t last)
-{
-    uint64_t at = heads[i].units;
-    uint64_t left = at - first;
-    uint64_t right = last - at;
-
-    for (size_t k = i; k-- > 0 && at - heads[k].units < s->lim.section;)
-        if (heads[k].cut) {
-            left = at - heads[k].units;
-            break;
-        }
-    for (size_t k = i + 1; k < n && heads[k].units - at < s->lim.section; k++)
-        if (heads[k].cut) {
-            right = heads[k].units - at;
-            break;
-        }
-    return left >= s->lim.section && right >= s->lim.section;
-}
-
-/* Decides which of the headings of one region it is cut at. */
-static rag_status cut_heads(scan *s, head *heads, size_t n, uint64_t first,
-                            uint64_t last, rag_error *err)
-{
-    uint32_t *order = rag_realloc_array(NULL, n, sizeof *order);
-
-    if (order == NULL)
-        return rag_fail_nomem(err);
-    for (size_t i = 0; i < n; i++)
-        order[i] = (uint32_t)i;
-    qsort_r(order, n, sizeof *order, head_rank, heads);
-    for (size_t k = 0; k < n; k++) {
-        head *h = &heads[order[k]];
-
-        if (!h->weak && head_fits(s, heads, n, order[k], first, last))
-            h->cut = true;
-    }
-    rag_free(order);
-    return RAG_OK;
-}
-
-/* Places, weighs and decides the headings among blocks [from, to). */
-static rag_status find_heads(scan *s, size_t from, size_t to, size_t start,
-                             size_t end, rag_error *err)
-{
-    const rag_doc *doc = s->doc;
-    size_t first_head = s->n_heads;
-    uint64_t first;
-    size_t prev_end = start;
-
-    advance(s, start);
-    first = s->meter.units;
-    for (size_t i = from; i < to; i++) {
-        const rag_block *b = &doc->blocks[i];
-
-        if (b->kind == RAG_BLOCK_HEADING) {
-            head *h = &s->heads[s->n_heads++];
-
-            memset(h, 0, sizeof *h);
-            h->block = i;
-            h->pos = line_start(doc, prev_end, b->start);
-            h->level = b->level < 1 ? 1 : b->level > 6 ? 6 : b->level;
-            advance(s, h->pos);
-            h->units = s->meter.units;
-            advance_heading(s, b->start, b->end);
-        }
-        prev_end = b->end;
-    }
-    if (s->n_heads == first_head)
-        return RAG_OK;
-    advance(s, end);
-    key_heads(s, s->heads + first_head, s->n_heads - first_head, start, end);
-    return cut_heads(s, s->heads + first_head, s->n_heads - first_head, first,
-                     s->meter.units, err);
-}
-
 /* ---- the document ---- */
-
-typedef rag_status (*region_fn)(scan *s, size_t from, size_t to, size_t start,
-                                size_t end, rag_error *err);
-
-/* Calls fn for every region: the blocks and text between blocks that stand
- * apart. */
-static rag_status each_region(scan *s, region_fn fn, rag_error *err)
-{
-    const rag_doc *doc = s->doc;
-    size_t from = 0;
-    size_t start = 0;
-    rag_status st = RAG_OK;
-
-    for (size_t i = 0; i <= doc->n_blocks; i++) {
-        bool last = i == doc->n_blocks;
-        size_t end = last ? doc->text_len : doc->blocks[i].start;
-
-        if (!last && !is_apart(doc, &doc->blocks[i]))
-            continue;
-        if (end > start)
-            TRY(fn(s, from, i, start, end, err));
-        if (!last) {
-            from = i + 1;
-            start = doc->blocks[i].end;
-            s->metered = start; /* what stands apart weighs nothing */
-        }
-    }
-out:
-    return st;
-}
 
 static rag_status scan_plain_region(scan *s, size_t start, size_t end,
                                     rag_error *err)
 {
     rag_status st;
 
-    s->key_lo = start;
-    s->key_hi = end;
+    s->window.lo = start;
+    s->window.hi = end;
     s->carries = true;
     TRY(begin_region(s, start, err));
     TRY(scan_text(s, start, end, true, err));
@@ -794,40 +581,22 @@ out:
     return st;
 }
 
-static void rewind_scan(scan *s)
-{
-    memset(&s->meter, 0, sizeof s->meter);
-    s->metered = s->last = s->page = 0;
-}
-
 rag_status rag_chunk_scan(const rag_doc *doc, const rag_chunk_limits *lim,
                           rag_chunk_sink sink, void *ctx, rag_error *err)
 {
     scan s;
-    size_t n_heads = 0;
     rag_status st;
 
     memset(&s, 0, sizeof s);
     s.doc = doc;
-    s.lim = *lim;
     s.row_head = UINT32_MAX;
     rag_chunk_cutter_init(&s.cutter, lim, sink, ctx);
     if (doc->n_blocks == 0) {
         TRY(scan_plain_region(&s, 0, doc->text_len, err));
         goto out;
     }
-    for (size_t i = 0; i < doc->n_blocks; i++)
-        n_heads += doc->blocks[i].kind == RAG_BLOCK_HEADING;
-    if (n_heads != 0) {
-        s.heads = rag_realloc_array(NULL, n_heads, sizeof *s.heads);
-        if (s.heads == NULL) {
-            st = rag_fail_nomem(err);
-            goto out;
-        }
-        TRY(each_region(&s, find_heads, err));
-        rewind_scan(&s);
-    }
-    TRY(each_region(&s, scan_region, err));
+    TRY(rag_chunk_find_heads(&s.heads, &s.n_heads, doc, lim->section, err));
+    TRY(rag_chunk_regions(doc, scan_region, &s, err));
 out:
     rag_free(s.heads);
     rag_chunk_cutter_dispose(&s.cutter);

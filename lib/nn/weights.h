@@ -132,9 +132,6 @@ rag_weights_layer rag_weights_layer_at(const rag_weights *w, size_t i);
 /* x [hidden] = the row of a token (below n_pieces). */
 void rag_weights_row(float *x, const rag_weights *w, uint32_t token);
 
-/* Asks the system to read the layers ahead, all at once. */
-void rag_weights_prefetch(const rag_weights *w);
-
 /* Reads the whole file and compares both hashes. */
 RAG_NODISCARD rag_status rag_weights_verify(const char *path, rag_error *err);
 

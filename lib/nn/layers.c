@@ -1,0 +1,289 @@
+#include "nn/layers.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+/* tokens that go through a layer's matrices together: their activations and a
+ * panel of weights fit into a first-level cache */
+#define TILE ((size_t)48)
+
+struct rag_layers {
+    const rag_weights *w;
+    const rag_kern *kern;
+    void *slab;       /* holds all below */
+    float *x;         /* [block x hidden] */
+    float *qkv;       /* [block x 3 hidden] */
+    float *inner;     /* [TILE x ffn] */
+    int8_t *x_q;      /* [TILE x hidden] */
+    int8_t *inner_q;  /* [TILE x ffn] */
+    float *scale;     /* [TILE] */
+    float *mid;       /* [TILE] */
+    int32_t *sum;     /* [TILE] */
+    int32_t *acc;     /* [TILE x RAG_KERN_PANEL] */
+    float *attention; /* scratch of the kernel */
+};
+
+typedef void (*out_fn)(const rag_kern_out *o);
+
+/* y [n x n_out] = out(a [n x n_in] times m) for n <= TILE quantised rows. */
+static void product(float *y, size_t y_stride, const rag_layers *k,
+                    const int8_t *a, size_t n, size_t n_in, size_t n_out,
+                    const rag_weights_matrix *m, out_fn out)
+{
+    const rag_kern *kern = k->kern;
+    rag_kern_out o = {.y_stride = y_stride,
+                      .acc = k->acc,
+                      .n_rows = n,
+                      .a_scale = k->scale,
+                      .a_mid = k->mid};
+
+    for (size_t p = 0; p < n_out; p += RAG_KERN_PANEL) {
+        kern->gemm(k->acc, a, n_in, k->sum, n, m->w + p * n_in,
+                   n_in / RAG_KERN_QUAD);
+        o.y = y + p;
+        o.w_scale = m->scale + p;
+        o.w_sum = m->sum + p;
+        o.bias = m->bias + p;
+        out(&o);
+    }
+}
+
+static void quantise(rag_layers *k, int8_t *q, const float *x, size_t stride,
+                     size_t n_rows, size_t n)
+{
+    for (size_t t = 0; t < n_rows; t++) {
+        rag_kern_row row = k->kern->quantise(q + t * n, x + t * stride, n);
+
+        k->scale[t] = row.scale;
+        k->mid[t] = row.mid;
+        k->sum[t] = row.sum;
+    }
+}
+
+static void norm(const rag_layers *k, float *x, const float *w, const float *b,
+                 size_t n_rows)
+{
+    const rag_weights_head *h = k->w->head;
+
+    for (size_t t = 0; t < n_rows; t++)
+        k->kern->norm(x + t * h->hidden, w, b, h->norm_eps, h->hidden);
+}
+
+static void attention(rag_layers *k, const rag_layers_block *b)
+{
+    const rag_weights_head *h = k->w->head;
+    size_t dims = h->hidden / h->n_heads;
+    float *rows = k->qkv;
+
+    for (size_t i = 0; i < b->n_windows; i++) {
+        size_t n = b->windows[i].n + 2;
+
+        for (size_t head = 0; head < h->n_heads; head++) {
+            float *q = rows + head * dims;
+            rag_kern_attend t = {.out = q,
+                                 .q = q,
+                                 .k = q + h->hidden,
+                                 .v = q + (size_t)2 * h->hidden,
+                                 .stride = (size_t)3 * h->hidden,
+                                 .n = n,
+                                 .dims = dims,
+                                 .scratch = k->attention};
+
+            k->kern->attend(&t);
+        }
+        rows += n * 3 * h->hidden;
+    }
+}
+
+static void embed(rag_layers *k, const rag_layers_block *b)
+{
+    const rag_weights *w = k->w;
+    size_t hidden = w->head->hidden;
+    float *x = k->x;
+
+    for (size_t i = 0; i < b->n_windows; i++) {
+        const rag_layers_window *v = &b->windows[i];
+
+        for (size_t t = 0; t < v->n + 2; t++, x += hidden) {
+            const float *position = w->positions + t * hidden;
+            int32_t id = t == 0          ? w->head->bos
+                         : t == v->n + 1 ? w->head->eos
+                                         : v->ids[t - 1];
+
+            rag_weights_row(x, w, (uint32_t)id);
+            for (size_t d = 0; d < hidden; d++)
+                x[d] += position[d];
+        }
+    }
+    norm(k, k->x, w->norm_w, w->norm_b, b->n_tokens);
+}
+
+/* What follows attention, for one tile. */
+static void feed_forward(rag_layers *k, const rag_weights_layer *l, size_t at,
+                         size_t n)
+{
+    const rag_kern *kern = k->kern;
+    const rag_weights_head *h = k->w->head;
+    size_t hidden = h->hidden;
+    float *x = k->x + at * hidden;
+
+    quantise(k, k->x_q, k->qkv + at * 3 * hidden, 3 * hidden, n, hidden);
+    product(x, hidden, k, k->x_q, n, hidden, hidden, &l->mix, kern->out_add);
+    norm(k, x, l->norm1_w, l->norm1_b, n);
+    quantise(k, k->x_q, x, hidden, n, hidden);
+    product(k->inner, h->ffn, k, k->x_q, n, hidden, h->ffn, &l->up,
+            kern->out_gelu);
+    quantise(k, k->inner_q, k->inner, h->ffn, n, h->ffn);
+    product(x, hidden, k, k->inner_q, n, h->ffn, hidden, &l->down,
+            kern->out_add);
+    norm(k, x, l->norm2_w, l->norm2_b, n);
+}
+
+static size_t tile_at(size_t at, size_t n)
+{
+    return n - at < TILE ? n - at : TILE;
+}
+
+static void layer(rag_layers *k, const rag_layers_block *b,
+                  const rag_weights_layer *l)
+{
+    size_t hidden = k->w->head->hidden;
+    size_t n = b->n_tokens;
+
+    for (size_t at = 0; at < n; at += TILE) {
+        size_t rows = tile_at(at, n);
+
+        quantise(k, k->x_q, k->x + at * hidden, hidden, rows, hidden);
+        product(k->qkv + at * 3 * hidden, 3 * hidden, k, k->x_q, rows, hidden,
+                3 * hidden, &l->qkv, k->kern->out_linear);
+    }
+    attention(k, b);
+    for (size_t at = 0; at < n; at += TILE)
+        feed_forward(k, l, at, tile_at(at, n));
+}
+
+rag_status rag_layers_run(rag_layers *k, const rag_layers_block *b,
+                          rag_error *err)
+{
+    const rag_weights *w = k->w;
+    size_t hidden = w->head->hidden;
+    const float *x = k->x;
+    rag_status st = RAG_OK;
+
+    embed(k, b);
+    for (size_t i = 0; i < w->head->n_layers; i++) {
+        rag_weights_layer l = rag_weights_layer_at(w, i);
+
+        layer(k, b, &l);
+    }
+    for (size_t i = 0; i < b->n_windows && st == RAG_OK; i++) {
+        float *v = b->windows[i].vector;
+
+        memset(v, 0, hidden * sizeof *v);
+        for (size_t t = 0; t < b->windows[i].n + 2; t++, x += hidden) {
+            for (size_t d = 0; d < hidden; d++)
+                v[d] += x[d];
+        }
+        st = rag_layers_normalise(v, hidden, err);
+    }
+    return st;
+}
+
+rag_status rag_layers_normalise(float *v, size_t n, rag_error *err)
+{
+    double square = 0.0;
+    float scale;
+
+    for (size_t d = 0; d < n; d++)
+        square += (double)v[d] * (double)v[d];
+    if (!(square > 1e-30 && square < 1e30))
+        return rag_fail(
+            err, RAG_E_CORRUPT,
+            "the model gives no vector: its file is damaged; import "
+            "it again with rag model add");
+    scale = (float)(1.0 / sqrt(square));
+    for (size_t d = 0; d < n; d++)
+        v[d] *= scale;
+    return RAG_OK;
+}
+
+/* ---- scratch ----------------------------------------------------------- */
+
+/* Rounds up to a cache line. */
+static size_t lines(size_t n_bytes)
+{
+    return (n_bytes + 63) & ~(size_t)63;
+}
+
+static void *carve(char **at, size_t n_bytes)
+{
+    void *p = *at;
+
+    *at += lines(n_bytes);
+    return p;
+}
+
+/* Scratch for blocks of any shape. */
+static rag_status make_scratch(rag_layers *k, rag_error *err)
+{
+    const rag_weights_head *h = k->w->head;
+    size_t n = h->window > RAG_LAYERS_BLOCK_TOKENS ? h->window
+                                                   : RAG_LAYERS_BLOCK_TOKENS;
+    size_t x = n * h->hidden * sizeof(float);
+    size_t inner = TILE * h->ffn * sizeof(float);
+    size_t x_q = TILE * h->hidden;
+    size_t inner_q = TILE * h->ffn;
+    size_t acc = TILE * RAG_KERN_PANEL * sizeof(int32_t);
+    size_t attention_bytes =
+        rag_kern_attend_floats(h->window, h->hidden / h->n_heads) *
+        sizeof(float);
+    char *at;
+
+    k->slab = rag_malloc(64 + lines(x) + lines(3 * x) + lines(inner) +
+                         lines(x_q) + lines(inner_q) + 3 * lines(TILE * 4) +
+                         lines(acc) + lines(attention_bytes));
+    if (k->slab == NULL)
+        return rag_fail_nomem(err);
+    at = (char *)k->slab + (64 - (uintptr_t)k->slab % 64) % 64;
+    k->x = carve(&at, x);
+    k->qkv = carve(&at, 3 * x);
+    k->inner = carve(&at, inner);
+    k->x_q = carve(&at, x_q);
+    k->inner_q = carve(&at, inner_q);
+    k->scale = carve(&at, TILE * 4);
+    k->mid = carve(&at, TILE * 4);
+    k->sum = carve(&at, TILE * 4);
+    k->acc = carve(&at, acc);
+    k->attention = carve(&at, attention_bytes);
+    return RAG_OK;
+}
+
+rag_status rag_layers_new(rag_layers **out, const rag_weights *w,
+                          const rag_kern *kern, rag_error *err)
+{
+    rag_layers *k = rag_calloc(1, sizeof *k);
+    rag_status st;
+
+    *out = NULL;
+    if (k == NULL)
+        return rag_fail_nomem(err);
+    k->w = w;
+    k->kern = kern;
+    st = make_scratch(k, err);
+    if (st == RAG_OK)
+        *out = k;
+    else
+        rag_layers_free(k);
+    return st;
+}
+
+void rag_layers_free(rag_layers *k)
+{
+    if (k == NULL)
+        return;
+    rag_free(k->slab);
+    rag_free(k);
+}

@@ -99,6 +99,7 @@ static inline rag_status fix_doc(rag_store *s, int64_t version, const char *tag,
     memset(&doc, 0, sizeof doc);
     for (size_t i = 0; i < n_chunks; i++) {
         int n = snprintf(text + at, 64, "word%s shared line %zu\n", tag, i);
+        int n_id;
 
         chunks[i].start = at;
         at += (size_t)n;
@@ -107,8 +108,9 @@ static inline rag_status fix_doc(rag_store *s, int64_t version, const char *tag,
         chunks[i].page = chunks[i].page_end = i < n_chunks / 2 ? 1 : 2;
         chunks[i].section = i < n_chunks / 2 ? 0 : 1;
         chunks[i].n_tokens = 5;
-        (void)snprintf(chunks[i].stable_id, sizeof chunks[i].stable_id,
-                       "%s-%zu", tag, i);
+        n_id = snprintf(chunks[i].stable_id, sizeof chunks[i].stable_id,
+                        "%s-%zu", tag, i);
+        assert_true(n_id > 0 && n_id < (int)sizeof chunks[i].stable_id);
         chunks[i].heading = RAG_STR_LIT("Title");
         chunks[i].body = rag_str_n(text + chunks[i].start, (size_t)n);
     }

@@ -1,4 +1,5 @@
 rag_test(t_base)
+rag_test(t_base64)
 rag_test(t_words)
 rag_test(t_phrase)
 rag_test(t_sentence)

@@ -110,7 +110,8 @@ typedef enum rag_ingest_result {
 const char *rag_ingest_result_name(rag_ingest_result r); /* "added" */
 
 typedef struct rag_ingest_file {
-    rag_str path; /* as shown to people: relative to cwd where below it */
+    rag_str path;       /* as shown to people: relative to cwd where below it */
+    rag_str path_bytes; /* the same when it is not valid UTF-8, else empty */
     rag_ingest_result result;
     rag_str reason; /* empty: none */
     rag_str type;   /* reader name or empty */
@@ -307,7 +308,7 @@ RAG_NODISCARD rag_status rag_ask_prompt(rag_buf *out, rag *r, rag_str question,
 /* ---- documents ---------------------------------------------------------- */
 
 typedef struct rag_document {
-    rag_str name;       /* as shown */
+    rag_str name;       /* as it is; escaped when it is not valid UTF-8 */
     rag_str name_bytes; /* the same when not valid UTF-8, else empty */
     rag_str type;
     rag_str title;
@@ -386,6 +387,7 @@ void rag_state_free(rag_state *s);
 
 typedef struct rag_check_line {
     const char *state; /* "ok", "warn", "fail" */
+    rag_status code;   /* of a "fail": what kind */
     const char *what;
     const char *detail;
     const char *mend; /* a command, or NULL */
@@ -425,14 +427,19 @@ RAG_NODISCARD rag_status rag_model_set_default(const rag_config *cfg,
 RAG_NODISCARD rag_status rag_model_remove(const rag_config *cfg,
                                           const char *name, rag_error *err);
 
-/* Vectors of texts, in order, as they get ready; model: as the settings name
- * it. Needs no store. */
-typedef rag_status (*rag_vector_fn)(void *ctx, size_t i, const float *vector,
-                                    size_t dims, const char *model,
-                                    rag_error *err);
-RAG_NODISCARD rag_status rag_embed_texts(const rag_config *cfg,
-                                         const rag_str *texts, size_t n_texts,
-                                         bool query, rag_vector_fn fn,
+/* Gives the next texts, borrowed until it is called again: texts [*n], *n 0
+ * ends it. At most RAG_EMBED_TEXTS_MAX at once. */
+#define RAG_EMBED_TEXTS_MAX 1024u
+typedef rag_status (*rag_texts_fn)(void *ctx, const rag_str **texts, size_t *n,
+                                   rag_error *err);
+/* The vector of one of them; they come in order. model: as the settings name
+ * it. */
+typedef rag_status (*rag_vector_fn)(void *ctx, rag_str text,
+                                    const float *vector, size_t dims,
+                                    const char *model, rag_error *err);
+/* Vectors of texts, as many as next gives. Needs no store. */
+RAG_NODISCARD rag_status rag_embed_texts(const rag_config *cfg, bool query,
+                                         rag_texts_fn next, rag_vector_fn fn,
                                          void *ctx, rag_error *err);
 
 /* ---- evaluation --------------------------------------------------------- */

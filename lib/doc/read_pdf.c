@@ -41,6 +41,15 @@ static const char *find_program(void)
     return NULL;
 }
 
+static rag_status no_program(const char *program, rag_error *err)
+{
+    if (program != NULL)
+        return RAG_OK;
+    return rag_fail(err, RAG_E_UNSUPPORTED,
+                    "reading PDF needs pdftotext: install the package "
+                    "poppler-utils");
+}
+
 /* poppler's reason: the line of stderr that says more than "Syntax Warning". */
 static rag_str reason(const char *said)
 {
@@ -125,12 +134,52 @@ static rag_status run(rag_sandbox_end *end, rag_pdf_layout *layout,
                              .cancel_ctx = src->opts->cancel_ctx};
 
     if (program == NULL)
-        return rag_fail(err, RAG_E_UNSUPPORTED,
-                        "reading PDF needs pdftotext: install the package "
-                        "poppler-utils");
+        return no_program(program, err);
     if (lseek(src->fd, 0, SEEK_SET) != 0)
         return rag_fail_errno(err, errno, "cannot rewind the file");
     return rag_sandbox_run(end, &spec, err);
+}
+
+static rag_status drop(void *ctx, rag_str bytes, rag_error *err)
+{
+    (void)ctx;
+    (void)bytes;
+    (void)err;
+    return RAG_OK;
+}
+
+rag_status rag_read_pdf_version(char out[RAG_READ_PDF_VERSION_BYTES],
+                                rag_error *err)
+{
+    const char *argv[] = {find_program(), "-v", NULL};
+    rag_sandbox_spec spec = {.argv = argv,
+                             .in_fd = -1,
+                             .max_out_bytes = MAX_OUT_BYTES,
+                             .max_memory_bytes = MAX_MEMORY_BYTES,
+                             .max_cpu_secs = MAX_CPU_SECS,
+                             .max_wall_ms = MAX_WALL_MS,
+                             .on_out = drop};
+    rag_sandbox_end end;
+    rag_status st = no_program(argv[0], err);
+    rag_str rest;
+    rag_str line = RAG_STR_LIT("");
+    size_t n;
+
+    if (st == RAG_OK)
+        st = rag_sandbox_run(&end, &spec, err);
+    if (st != RAG_OK)
+        return st;
+    rest = rag_str_of(end.said);
+    (void)rag_str_next_line(&line, &rest);
+    if (end.exit_code != 0 || line.len == 0)
+        return rag_fail(err, RAG_E_UNSUPPORTED, "%s does not run (exit %d)",
+                        argv[0], end.exit_code);
+    n = line.len < RAG_READ_PDF_VERSION_BYTES - 1
+            ? line.len
+            : RAG_READ_PDF_VERSION_BYTES - 1;
+    memcpy(out, line.ptr, n);
+    out[n] = '\0';
+    return RAG_OK;
 }
 
 rag_status rag_read_pdf_layout(rag_pdf_layout *out, bool *unfiltered,

@@ -57,8 +57,8 @@ void rag_flow_path(rag_buf *out, rag_str root, rag_str key);
  * behind '#'. Raw bytes. Appended. */
 void rag_flow_name(rag_buf *out, const rag *r, rag_str root, rag_str key,
                    rag_str record_id);
-/* The shown form (valid UTF-8, escaped) and, when that differs from the bytes,
- * the bytes; in the arena. */
+/* The name as JSON carries it (verbatim; escaped when it is not valid UTF-8)
+ * and, in that case, its bytes; in the arena. */
 RAG_NODISCARD rag_status rag_flow_shown(rag_str *shown, rag_str *bytes,
                                         rag_arena *arena, const rag *r,
                                         rag_str root, rag_str key,

@@ -59,11 +59,15 @@ rag_status rag_flow_shown(rag_str *shown, rag_str *bytes, rag_arena *arena,
     *bytes = RAG_STR_LIT("");
     rag_flow_name(&raw, r, root, key, record_id);
     TRY(rag_buf_status(&raw, err));
+    if (rag_utf8_valid(rag_buf_str(&raw))) {
+        if (!rag_arena_str(arena, shown, rag_buf_str(&raw)))
+            st = rag_fail_nomem(err);
+        goto out;
+    }
     rag_utf8_show(&safe, rag_buf_str(&raw), false);
     TRY(rag_buf_status(&safe, err));
     if (!rag_arena_str(arena, shown, rag_buf_str(&safe)) ||
-        (!rag_utf8_valid(rag_buf_str(&raw)) &&
-         !rag_arena_str(arena, bytes, rag_buf_str(&raw))))
+        !rag_arena_str(arena, bytes, rag_buf_str(&raw)))
         st = rag_fail_nomem(err);
 out:
     rag_buf_dispose(&raw);

@@ -352,7 +352,6 @@ static rag_status tell(rag_sync *s, rag_str root, rag_str key,
 {
     rag_str list[16];
     rag_str line;
-    rag_str bytes;
     rag_arena arena;
     rag_status st = RAG_OK;
 
@@ -360,7 +359,7 @@ static rag_status tell(rag_sync *s, rag_str root, rag_str key,
     if (s->watch == NULL || s->watch->file == NULL)
         return RAG_OK;
     rag_arena_init(&arena);
-    TRY(rag_flow_shown(&f->path, &bytes, &arena, s->r, root, key,
+    TRY(rag_flow_shown(&f->path, &f->path_bytes, &arena, s->r, root, key,
                        RAG_STR_LIT(""), err));
     while (f->n_warnings < 16 && rag_str_next_line(&line, &warnings))
         list[f->n_warnings++] = line;

@@ -89,4 +89,7 @@ RAG_NODISCARD rag_status rag_embed_one(float *out, size_t cap, rag_embedder *e,
 RAG_NODISCARD rag_status rag_embed_check(rag_embedder *e, double *ms,
                                          rag_error *err);
 
+/* "libcurl/7.88.1 ..." (loads it), or NULL and why it cannot be used. */
+const char *rag_embed_http_library(rag_error *err);
+
 #endif /* RAG_MODEL_EMBED_H */

@@ -405,3 +405,8 @@ rag_status rag_embed_remote_check(rag_embedder *e, rag_error *err)
     e->once = false;
     return st;
 }
+
+const char *rag_embed_http_library(rag_error *err)
+{
+    return rag_http_library(err);
+}

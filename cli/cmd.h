@@ -67,6 +67,12 @@ int cmd_fail(const cmd_run *run, const rag_error *err);
 /* The same for wrong usage. */
 int cmd_usage(const cmd_run *run, const char *fmt, ...) RAG_PRINTF(2, 3);
 
+/* The same for a word that is no command; names the nearest one. */
+int cmd_unknown(const cmd_run *run, const char *name);
+
+/* Makes run->config of the settings, again after a flag changed them. */
+RAG_NODISCARD rag_status cmd_configure(cmd_run *run, rag_error *err);
+
 /* Opens the store of the settings; RAG_E_NOTFOUND becomes a usage error that
  * names the command that makes one. */
 RAG_NODISCARD rag_status cmd_open(rag **out, cmd_run *run, rag_open_mode mode,

@@ -79,7 +79,7 @@ static void retrieved_json(rag_jw *w, const rag_hits *hits)
         rag_jw_obj(w, NULL);
         rag_jw_int(w, "rank", hits->hits[i].rank);
         rag_jw_str(w, "chunk", hits->hits[i].chunk);
-        rag_jw_str(w, "document", hits->hits[i].document);
+        out_name_json(w, hits->hits[i].document, hits->hits[i].document_bytes);
         rag_jw_num(w, "score", hits->hits[i].score, 6);
         rag_jw_end(w);
     }
@@ -123,7 +123,7 @@ static void citation_json(rag_jw *w, const rag_citation *c)
     char hex[65];
 
     rag_jw_int(w, "n", c->n);
-    rag_jw_str(w, "document", h->document);
+    out_name_json(w, h->document, h->document_bytes);
     if (h->id.len != 0)
         rag_jw_str(w, "id", h->id);
     else
@@ -461,8 +461,10 @@ static int ask(cmd_run *run, rag_error *err)
                               "(quote it), or - for one a line on stdin");
     if (f.mode != NULL && !rag_mode_of(&o.search.mode, rag_str_of(f.mode)))
         return cmd_usage(run, "--mode takes hybrid, dense or lexical");
-    if (f.chat != NULL)
-        run->config.chat_model = f.chat;
+    if (f.chat != NULL &&
+        (settings_flag(run->settings, "chat.model", f.chat, err) != RAG_OK ||
+         cmd_configure(run, err) != RAG_OK))
+        return exit_of(err->code);
     o.search.k = f.k;
     o.search.path_glob = f.path;
     o.search.check_stale = true;

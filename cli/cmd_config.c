@@ -110,18 +110,17 @@ static void all_markdown(cmd_run *run)
     rag_buf b;
 
     rag_buf_init(&b, (size_t)1 << 16);
-    rag_buf_addz(&b,
-                 "| setting | variable | default | in an untrusted project "
-                 "file | meaning |\n|---|---|---|---|---|\n");
+    rag_buf_addz(&b, "| setting | variable | default | in an untrusted project "
+                     "file | meaning |\n|---|---|---|---|---|\n");
     for (size_t i = 0; i < settings_count; i++) {
         const setting *e = &settings_table[i];
 
         rag_buf_addf(&b, "| `%s` | `%s` | %s%s%s | %s | %s |\n", e->name,
                      e->env, e->def != NULL ? "`" : "",
                      e->def != NULL ? e->def : "–", e->def != NULL ? "`" : "",
-                     !e->safe                               ? "no"
+                     !e->safe                              ? "no"
                      : strcmp(e->name, "embed.model") == 0 ? "local models"
-                                                            : "yes",
+                                                           : "yes",
                      e->help);
     }
     term_out(t, rag_buf_str(&b));
@@ -146,8 +145,7 @@ static int get(cmd_run *run, const char *name)
 /* A value that something nearer overrides does nothing: say so. */
 static void say_shadowed(cmd_run *run, const char *name)
 {
-    const char *from =
-        settings_origin(run->settings, settings_find(name));
+    const char *from = settings_origin(run->settings, settings_find(name));
     const char *project = settings_project_file(run->settings);
 
     if (strncmp(from, "environment", 11) == 0 ||

@@ -25,8 +25,7 @@ static flags f;
 static const opt options[] = {
     {OPT_FLAG, 0, "query", &f.query, NULL,
      "the texts are questions (some models prefix them otherwise)"},
-    {OPT_FLAG, 0, "raw", &f.raw, NULL,
-     "float32, little-endian, nothing else"},
+    {OPT_FLAG, 0, "raw", &f.raw, NULL, "float32, little-endian, nothing else"},
     OPT_END,
 };
 

@@ -6,6 +6,7 @@ typedef struct flags {
     const char *beir;
     const char *split;
     const char *mode;
+    const char *cuts;
 } flags;
 
 static flags f;
@@ -15,8 +16,54 @@ static const opt options[] = {
      "a folder with corpus.jsonl, queries.jsonl and qrels.tsv or qrels/"},
     {OPT_STR, 0, "split", &f.split, "NAME", "of the judgments (default: test)"},
     {OPT_STR, 0, "mode", &f.mode, "MODE", "hybrid (default), dense or lexical"},
+    {OPT_STR, 'k', "cuts", &f.cuts, "10,100",
+     "the measures at 10, at 100, or both (default)"},
     OPT_END,
 };
+
+/* Which measures are asked for; false: a cut that is not measured. */
+static bool cuts_of(bool *at_10, bool *at_100)
+{
+    rag_str rest = rag_str_of(f.cuts != NULL ? f.cuts : "10,100");
+
+    *at_10 = *at_100 = false;
+    for (;;) {
+        size_t comma = rag_str_find_char(rest, ',');
+        rag_str one = rag_str_trim(rag_str_cut(rest, 0, comma));
+
+        if (rag_str_eqz(one, "10"))
+            *at_10 = true;
+        else if (rag_str_eqz(one, "100"))
+            *at_100 = true;
+        else
+            return false;
+        if (comma == SIZE_MAX)
+            return true;
+        rest = rag_str_cut(rest, comma + 1, rest.len);
+    }
+}
+
+typedef struct measure {
+    const char *name;  /* in JSON */
+    const char *label; /* for people */
+    double value;
+    bool shown;
+} measure;
+
+#define N_MEASURES 5
+
+static void measures(measure out[N_MEASURES], const rag_eval_result *r)
+{
+    bool at_10;
+    bool at_100;
+
+    (void)cuts_of(&at_10, &at_100);
+    out[0] = (measure){"ndcg@10", "nDCG@10", r->ndcg_10, at_10};
+    out[1] = (measure){"recall@10", "recall@10", r->recall_10, at_10};
+    out[2] = (measure){"recall@100", "recall@100", r->recall_100, at_100};
+    out[3] = (measure){"mrr@10", "MRR@10", r->mrr_10, at_10};
+    out[4] = (measure){"map@100", "MAP@100", r->map_100, at_100};
+}
 
 static void on_progress(void *ctx, const rag_ingest_progress *p)
 {
@@ -29,6 +76,7 @@ static rag_status result_json(cmd_run *run, const rag_eval_result *r,
                               rag_mode mode, rag_error *err)
 {
     rag_jw *w = rag_jw_new();
+    measure m[N_MEASURES];
     rag_status st;
 
     if (w == NULL)
@@ -38,11 +86,10 @@ static rag_status result_json(cmd_run *run, const rag_eval_result *r,
     rag_jw_strz(w, "mode", rag_mode_name(mode));
     rag_jw_int(w, "queries", (int64_t)r->n_queries);
     rag_jw_obj(w, "metrics");
-    rag_jw_num(w, "ndcg@10", r->ndcg_10, 5);
-    rag_jw_num(w, "recall@10", r->recall_10, 5);
-    rag_jw_num(w, "recall@100", r->recall_100, 5);
-    rag_jw_num(w, "mrr@10", r->mrr_10, 5);
-    rag_jw_num(w, "map@100", r->map_100, 5);
+    measures(m, r);
+    for (size_t i = 0; i < N_MEASURES; i++)
+        if (m[i].shown)
+            rag_jw_num(w, m[i].name, m[i].value, 5);
     rag_jw_end(w);
     rag_jw_num(w, "queries_per_second", r->queries_per_second, 1);
     rag_jw_obj(w, "timing_ms");
@@ -55,23 +102,24 @@ static rag_status result_json(cmd_run *run, const rag_eval_result *r,
     return st;
 }
 
+static void line(term *t, const char *label, int decimals, double value)
+{
+    char b[64];
+
+    if (snprintf(b, sizeof b, "%-11s %.*f\n", label, decimals, value) > 0)
+        term_outz(t, b);
+}
+
 static void result_text(term *t, const rag_eval_result *r)
 {
-    char b[512];
-    int n = snprintf(b, sizeof b,
-                     "queries     %llu\n"
-                     "nDCG@10     %.4f\n"
-                     "recall@10   %.4f\n"
-                     "recall@100  %.4f\n"
-                     "MRR@10      %.4f\n"
-                     "MAP@100     %.4f\n"
-                     "queries/s   %.1f\n",
-                     (unsigned long long)r->n_queries, r->ndcg_10,
-                     r->recall_10, r->recall_100, r->mrr_10, r->map_100,
-                     r->queries_per_second);
+    measure m[N_MEASURES];
 
-    if (n > 0)
-        term_outz(t, b);
+    measures(m, r);
+    line(t, "queries", 0, (double)r->n_queries);
+    for (size_t i = 0; i < N_MEASURES; i++)
+        if (m[i].shown)
+            line(t, m[i].label, 4, m[i].value);
+    line(t, "queries/s", 1, r->queries_per_second);
 }
 
 static int run_eval(cmd_run *run, rag_error *err)
@@ -83,12 +131,16 @@ static int run_eval(cmd_run *run, rag_error *err)
                        .progress = on_progress,
                        .ctx = run};
     rag_eval_result r;
+    bool at_10;
+    bool at_100;
     rag_status st;
 
     if (f.beir == NULL || run->argc != 0)
         return cmd_usage(run, "eval takes --beir DIR");
     if (f.mode != NULL && !rag_mode_of(&o.mode, rag_str_of(f.mode)))
         return cmd_usage(run, "--mode takes hybrid, dense or lexical");
+    if (!cuts_of(&at_10, &at_100))
+        return cmd_usage(run, "-k %s: measured at 10 and at 100", f.cuts);
     term_catch_interrupt();
     st = rag_eval_beir(&r, &run->config, &o, err);
     term_progress_end(run->term);

@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "cmd.h"
+#include "out.h"
 
 /* a list of paths on standard input */
 #define MAX_LIST_BYTES ((size_t)256 << 20)
@@ -79,7 +79,7 @@ typedef struct show {
 static void file_json(rag_jw *w, const rag_ingest_file *file)
 {
     rag_jw_obj(w, NULL);
-    rag_jw_str(w, "path", file->path);
+    out_path_json(w, file->path, file->path_bytes);
     rag_jw_strz(w, "result", rag_ingest_result_name(file->result));
     if (file->reason.len != 0)
         rag_jw_str(w, "reason", file->reason);

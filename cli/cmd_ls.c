@@ -115,8 +115,8 @@ static rag_status on_document(void *ctx, const rag_document *d, rag_error *err)
 
 static rag_status list(lister *l, const char *glob, rag_error *err)
 {
-    bool look = f.full || f.stale || l->run->global->json ||
-                l->run->global->jsonl;
+    bool look =
+        f.full || f.stale || l->run->global->json || l->run->global->jsonl;
     rag *r = NULL;
     rag_status st;
 

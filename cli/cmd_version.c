@@ -75,10 +75,6 @@ static int run_version(cmd_run *run, rag_error *err)
 
 extern const cmd cmd_version;
 const cmd cmd_version = {
-    "version",
-    "",
-    "this program's version",
-    "  rag version --build\n",
-    options,
-    run_version,
+    "version", "",          "this program's version", "  rag version --build\n",
+    options,   run_version,
 };

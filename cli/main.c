@@ -116,6 +116,14 @@ int cmd_usage(const cmd_run *run, const char *fmt, ...)
     return tell_error(run, "E_USAGE", EXIT_USAGE, n < 0 ? "usage" : msg);
 }
 
+rag_status cmd_configure(cmd_run *run, rag_error *err)
+{
+    rag_status st = settings_config(&run->config, run->settings, err);
+
+    run->config.cancelled = term_interrupted;
+    return st;
+}
+
 rag_status cmd_open(rag **out, cmd_run *run, rag_open_mode mode, size_t wait_s,
                     rag_error *err)
 {
@@ -194,7 +202,7 @@ static void on_log(void *ctx, rag_log_level level, const char *msg)
         term_verbose(t, "rag: %s", msg);
 }
 
-static int no_such_command(const cmd_run *run, const char *name)
+int cmd_unknown(const cmd_run *run, const char *name)
 {
     const char *names[64];
     const char *near;
@@ -238,10 +246,9 @@ static int run_command(cmd_run *run, const cmd *c, int argc, char **argv,
         return show_help(run, c);
     st = settings_load(&run->settings, global.store, err);
     if (st == RAG_OK)
-        st = settings_config(&run->config, run->settings, err);
+        st = cmd_configure(run, err);
     if (st != RAG_OK)
         return cmd_fail(run, err);
-    run->config.cancelled = term_interrupted;
     if (settings_untrusted(run->settings) != NULL)
         term_info(run->term, "rag: %s: left out until 'rag config trust': %s",
                   settings_project_file(run->settings),
@@ -292,7 +299,7 @@ int main(int argc, char **argv)
     }
     c = cmd_find(argv[at]);
     if (c == NULL)
-        return term_finish(&t, no_such_command(&run, argv[at]));
+        return term_finish(&t, cmd_unknown(&run, argv[at]));
     /* the command's word goes, its options may stand on either side */
     for (int i = at; i > 0; i--)
         argv[i] = argv[i - 1];

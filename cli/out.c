@@ -2,8 +2,9 @@
 
 #include <math.h>
 #include <string.h>
+#include <time.h>
 
-#include <nettle/base64.h>
+#include "base/base64.h"
 
 void out_num(rag_jw *w, const char *key, double v, int decimals)
 {
@@ -13,34 +14,15 @@ void out_num(rag_jw *w, const char *key, double v, int decimals)
         rag_jw_num(w, key, v, decimals);
 }
 
-void out_base64(rag_buf *b, rag_str bytes)
-{
-    char *to = rag_buf_reserve(b, BASE64_ENCODE_RAW_LENGTH(bytes.len));
-
-    if (to == NULL)
-        return;
-    base64_encode_raw(to, bytes.len, (const uint8_t *)bytes.ptr);
-    rag_buf_wrote(b, BASE64_ENCODE_RAW_LENGTH(bytes.len));
-}
-
 rag_status out_unbase64(rag_buf *b, rag_str text, rag_error *err)
 {
-    struct base64_decode_ctx ctx;
-    size_t n = 0;
-    char *to = rag_buf_reserve(b, BASE64_DECODE_LENGTH(text.len) + 1);
-
-    if (to == NULL)
-        return rag_buf_status(b, err);
-    base64_decode_init(&ctx);
-    if (!base64_decode_update(&ctx, &n, (uint8_t *)to, text.len, text.ptr) ||
-        !base64_decode_final(&ctx))
-        return rag_fail(err, RAG_E_INVAL, "--b64: '%.*s' is not base64",
-                        (int)(text.len < 80 ? text.len : 80), text.ptr);
-    rag_buf_wrote(b, n);
-    return RAG_OK;
+    if (rag_base64_decode(b, text, err) == RAG_OK)
+        return RAG_OK;
+    return rag_fail(err, RAG_E_INVAL, "--b64: '%.*s' is not base64",
+                    (int)(text.len < 80 ? text.len : 80), text.ptr);
 }
 
-static void str_or_null(rag_jw *w, const char *key, rag_str s)
+void out_str_or_null(rag_jw *w, const char *key, rag_str s)
 {
     if (s.len != 0)
         rag_jw_str(w, key, s);
@@ -48,7 +30,7 @@ static void str_or_null(rag_jw *w, const char *key, rag_str s)
         rag_jw_null(w, key);
 }
 
-static void pair(rag_jw *w, const char *key, uint64_t a, uint64_t b)
+void out_pair(rag_jw *w, const char *key, uint64_t a, uint64_t b)
 {
     rag_jw_array(w, key);
     rag_jw_int(w, NULL, (int64_t)a);
@@ -56,11 +38,64 @@ static void pair(rag_jw *w, const char *key, uint64_t a, uint64_t b)
     rag_jw_end(w);
 }
 
-void out_hit_json(rag_jw *w, const char *key, const rag_hit *h,
-                  int64_t query_no)
+static void name_json(rag_jw *w, const char *key, const char *key_b64,
+                      rag_str name, rag_str bytes)
 {
     rag_buf b64;
 
+    rag_jw_str(w, key, name);
+    if (bytes.len == 0)
+        return;
+    rag_buf_init(&b64, (size_t)1 << 20);
+    rag_base64_add(&b64, bytes);
+    rag_jw_str(w, key_b64, rag_buf_str(&b64));
+    rag_buf_dispose(&b64);
+}
+
+void out_name_json(rag_jw *w, rag_str name, rag_str bytes)
+{
+    name_json(w, "document", "document_b64", name, bytes);
+}
+
+void out_path_json(rag_jw *w, rag_str path, rag_str bytes)
+{
+    name_json(w, "path", "path_b64", path, bytes);
+}
+
+static void time_json(rag_jw *w, const char *key, int64_t ns)
+{
+    time_t t = (time_t)(ns / 1000000000);
+    char b[32];
+    struct tm tm;
+
+    if (ns == 0 || gmtime_r(&t, &tm) == NULL ||
+        strftime(b, sizeof b, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+        rag_jw_null(w, key);
+    else
+        rag_jw_strz(w, key, b);
+}
+
+void out_document_json(rag_jw *w, const rag_document *d)
+{
+    out_name_json(w, d->name, d->name_bytes);
+    out_str_or_null(w, "id", d->record_id);
+    rag_jw_str(w, "type", d->type);
+    out_str_or_null(w, "title", d->title);
+    rag_jw_int(w, "chunks", (int64_t)d->n_chunks);
+    if (d->n_pages != 0)
+        rag_jw_int(w, "pages", d->n_pages);
+    else
+        rag_jw_null(w, "pages");
+    rag_jw_int(w, "text_bytes", (int64_t)d->text_bytes);
+    time_json(w, "ingested", d->ingested_ns);
+    time_json(w, "modified", d->mtime_ns);
+    rag_jw_bool(w, "stale", d->stale != NULL);
+    rag_jw_strz(w, "stale_why", d->stale);
+}
+
+void out_hit_json(rag_jw *w, const char *key, const rag_hit *h,
+                  int64_t query_no)
+{
     rag_jw_obj(w, key);
     if (query_no >= 0)
         rag_jw_int(w, "query_no", query_no);
@@ -68,15 +103,9 @@ void out_hit_json(rag_jw *w, const char *key, const rag_hit *h,
     rag_jw_num(w, "score", h->score, 6);
     out_num(w, "dense", h->dense, 6);
     out_num(w, "lexical", h->lexical, 6);
-    rag_jw_str(w, "document", h->document);
-    if (h->document_bytes.len != 0) {
-        rag_buf_init(&b64, (size_t)1 << 20);
-        out_base64(&b64, h->document_bytes);
-        rag_jw_str(w, "document_b64", rag_buf_str(&b64));
-        rag_buf_dispose(&b64);
-    }
-    str_or_null(w, "id", h->id);
-    str_or_null(w, "title", h->title);
+    out_name_json(w, h->document, h->document_bytes);
+    out_str_or_null(w, "id", h->id);
+    out_str_or_null(w, "title", h->title);
     rag_jw_array(w, "heading");
     for (size_t i = 0; i < h->n_headings; i++)
         rag_jw_str(w, NULL, h->headings[i]);
@@ -89,15 +118,15 @@ void out_hit_json(rag_jw *w, const char *key, const rag_hit *h,
         rag_jw_null(w, "page_end");
     }
     if (h->line != 0)
-        pair(w, "lines", h->line, h->line_end);
+        out_pair(w, "lines", h->line, h->line_end);
     else
         rag_jw_null(w, "lines");
-    pair(w, "bytes", h->start, h->end);
+    out_pair(w, "bytes", h->start, h->end);
     rag_jw_str(w, "chunk", h->chunk);
     rag_jw_str(w, "text", h->text);
     if (h->context.len != 0) {
         rag_jw_obj(w, "context");
-        pair(w, "bytes", h->context_start, h->context_end);
+        out_pair(w, "bytes", h->context_start, h->context_end);
         rag_jw_str(w, "text", h->context);
         rag_jw_end(w);
     } else {

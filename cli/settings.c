@@ -123,7 +123,7 @@ static const char *variable(const char *name)
     return v != NULL && v[0] != '\0' ? v : NULL;
 }
 
-static size_t find(const char *name)
+size_t settings_find(const char *name)
 {
     for (size_t i = 0; i < COUNT; i++)
         if (strcmp(settings_table[i].name, name) == 0)
@@ -144,6 +144,13 @@ static bool truth(bool *out, const char *v)
     else
         return false;
     return true;
+}
+
+bool settings_truth(const char *value)
+{
+    bool yes = false;
+
+    return truth(&yes, value) && yes;
 }
 
 static rag_status check(size_t i, const char *value, const char *origin,
@@ -221,7 +228,7 @@ static int on_entry(void *ctx, const char *section, const char *name,
 
     if (s->st != RAG_OK)
         return 0;
-    i = n > 0 && (size_t)n < sizeof full ? find(full) : COUNT;
+    i = n > 0 && (size_t)n < sizeof full ? settings_find(full) : COUNT;
     if (i == COUNT) {
         s->st = rag_fail(s->err, RAG_E_INVAL,
                          "%s: no setting '%s' (rag config lists them)",
@@ -430,20 +437,54 @@ out:
 rag_status settings_flag(settings *s, const char *name, const char *value,
                          rag_error *err)
 {
-    size_t i = find(name);
+    size_t i = settings_find(name);
 
     return i == COUNT ? rag_fail(err, RAG_E_INVAL, "no setting '%s'", name)
                       : put(s, i, value, "flag", err);
 }
 
+/* The variable of the provider's own tools that says where it lives; *url: its
+ * value. NULL when there is none. */
+static const char *fallback(const char **url, const char *model)
+{
+    const char *name = NULL;
+
+    if (model != NULL && strncmp(model, "openai:", 7) == 0)
+        name = "OPENAI_BASE_URL";
+    else if (model != NULL && strncmp(model, "ollama:", 7) == 0)
+        name = "OLLAMA_HOST";
+    *url = name != NULL ? variable(name) : NULL;
+    return *url != NULL ? name : NULL;
+}
+
+/* The same for a setting that has no value of its own. */
+static const char *fallback_of(const char **url, const settings *s, size_t i)
+{
+    const char *model = NULL;
+
+    *url = NULL;
+    if (s->value[i] != NULL && s->value[i][0] != '\0')
+        return NULL;
+    if (i == settings_find("embed.url"))
+        model = s->value[settings_find("embed.model")];
+    else if (i == settings_find("chat.url"))
+        model = s->value[settings_find("chat.model")];
+    return fallback(url, model);
+}
+
 const char *settings_get(const settings *s, size_t i)
 {
-    return s->value[i];
+    const char *url;
+
+    return fallback_of(&url, s, i) != NULL ? url : s->value[i];
 }
 
 const char *settings_origin(const settings *s, size_t i)
 {
-    return s->origin[i];
+    const char *url;
+    const char *name = fallback_of(&url, s, i);
+
+    return name != NULL ? name : s->origin[i];
 }
 
 const char *settings_untrusted(const settings *s)
@@ -480,7 +521,7 @@ const char *settings_project_file(const settings *s)
 
 static const char *str_of(const settings *s, const char *name)
 {
-    const char *v = s->value[find(name)];
+    const char *v = s->value[settings_find(name)];
 
     return v != NULL && v[0] != '\0' ? v : NULL;
 }
@@ -490,17 +531,21 @@ static size_t size_of(const settings *s, const char *name)
     uint64_t u = 0;
 
     /* checked when it was set */
-    return rag_str_u64(&u, rag_str_of(s->value[find(name)])) ? (size_t)u : 0;
+    return rag_str_u64(&u, rag_str_of(s->value[settings_find(name)]))
+               ? (size_t)u
+               : 0;
 }
 
 static double num_of(const settings *s, const char *name)
 {
     double d = 0;
 
-    return rag_str_double(&d, rag_str_of(s->value[find(name)])) ? d : 0;
+    return rag_str_double(&d, rag_str_of(s->value[settings_find(name)])) ? d
+                                                                         : 0;
 }
 
-/* URL and key of one kind of model. The default key variable counts only for
+/* URL and key of one kind of model ("embed", "chat"). The variables of other
+ * programs count where no URL is set. The default key variable counts only for
  * OpenAI's own URL or OPENAI_BASE_URL: a key goes to the host it was set up
  * with and to no other. */
 static void endpoint(const char **url, const char **key, const settings *s,
@@ -508,21 +553,17 @@ static void endpoint(const char **url, const char **key, const settings *s,
                      const char *key_env)
 {
     bool openai = model != NULL && strncmp(model, "openai:", 7) == 0;
-    bool ollama = model != NULL && strncmp(model, "ollama:", 7) == 0;
+    const char *from = NULL;
 
-    (void)s;
-    *url = set_url;
+    *url = str_of(s, set_url);
+    if (*url == NULL && fallback(&from, model))
+        *url = from;
+    key_env = str_of(s, key_env);
+    if (key_env == NULL && openai &&
+        (str_of(s, set_url) == NULL ||
+         strncmp(*url, "https://api.openai.com/", 23) == 0))
+        key_env = "OPENAI_API_KEY";
     *key = key_env != NULL ? variable(key_env) : NULL;
-    if (set_url == NULL && openai) {
-        *url = variable("OPENAI_BASE_URL");
-        if (key_env == NULL)
-            *key = variable("OPENAI_API_KEY");
-    } else if (set_url == NULL && ollama) {
-        *url = variable("OLLAMA_HOST");
-    } else if (set_url != NULL && key_env == NULL &&
-               strncmp(set_url, "https://api.openai.com/", 23) == 0) {
-        *key = variable("OPENAI_API_KEY");
-    }
 }
 
 rag_status settings_config(rag_config *out, const settings *s, rag_error *err)
@@ -536,15 +577,15 @@ rag_status settings_config(rag_config *out, const settings *s, rag_error *err)
     out->cache_dir = s->cache_dir;
     out->cwd = s->cwd;
     out->embed_model = str_of(s, "embed.model");
-    endpoint(&out->embed_url, &out->embed_key, s, out->embed_model,
-             str_of(s, "embed.url"), str_of(s, "embed.key_env"));
+    endpoint(&out->embed_url, &out->embed_key, s, out->embed_model, "embed.url",
+             "embed.key_env");
     out->embed_query_prefix = str_of(s, "embed.query_prefix");
     out->embed_passage_prefix = str_of(s, "embed.passage_prefix");
     out->embed_batch_texts = size_of(s, "embed.batch");
     out->embed_in_flight = size_of(s, "embed.in_flight");
     out->chat_model = str_of(s, "chat.model");
-    endpoint(&out->chat_url, &out->chat_key, s, out->chat_model,
-             str_of(s, "chat.url"), str_of(s, "chat.key_env"));
+    endpoint(&out->chat_url, &out->chat_key, s, out->chat_model, "chat.url",
+             "chat.key_env");
     out->chat_temperature = num_of(s, "chat.temperature");
     out->chat_context_tokens = size_of(s, "chat.context_tokens");
     out->chat_max_tokens = size_of(s, "chat.max_tokens");
@@ -558,7 +599,7 @@ rag_status settings_config(rag_config *out, const settings *s, rag_error *err)
                         (unsigned)out->chunk_min_tokens,
                         (unsigned)out->chunk_max_tokens);
     out->n_jobs = size_of(s, "jobs");
-    if (truth(&allow, s->value[find("net.allow_http")]))
+    if (truth(&allow, s->value[settings_find("net.allow_http")]))
         out->allow_http = allow;
     out->ca_file = str_of(s, "net.ca_file");
     return RAG_OK;
@@ -605,7 +646,7 @@ static void edit(rag_buf *out, rag_str text, const char *section,
 rag_status settings_write(const settings *s, const char *name,
                           const char *value, rag_error *err)
 {
-    size_t i = find(name);
+    size_t i = settings_find(name);
     const char *dot = strchr(name, '.');
     char section[64] = "";
     rag_status st = RAG_OK;

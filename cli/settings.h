@@ -42,6 +42,11 @@ void settings_free(settings *s);
 RAG_NODISCARD rag_status settings_flag(settings *s, const char *name,
                                        const char *value, rag_error *err);
 
+/* Its place in the table; settings_count: there is none. */
+size_t settings_find(const char *name);
+/* A SET_BOOL's value. */
+bool settings_truth(const char *value);
+
 const char *settings_get(const settings *s, size_t i); /* NULL: not set */
 /* "flag", "environment RAG_X", "/path/config:3", "default", "OLLAMA_HOST" */
 const char *settings_origin(const settings *s, size_t i);

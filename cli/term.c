@@ -94,15 +94,20 @@ void term_flush(term *t)
         check_out(t);
 }
 
-void term_text(term *t, rag_str s)
+static void shown(term *t, rag_str s, bool lines)
 {
     rag_buf b;
 
     rag_buf_init(&b, MAX_SHOWN_BYTES);
-    rag_utf8_show(&b, s, true);
+    rag_utf8_show(&b, s, lines);
     term_out(t, b.failed == RAG_OK ? rag_buf_str(&b)
                                    : RAG_STR_LIT("(text too long to show)"));
     rag_buf_dispose(&b);
+}
+
+void term_text(term *t, rag_str s)
+{
+    shown(t, s, true);
 }
 
 void term_styled(term *t, term_style style, rag_str s)
@@ -112,7 +117,7 @@ void term_styled(term *t, term_style style, rag_str s)
 
     if (t->color && style != TERM_PLAIN)
         term_outz(t, codes[style]);
-    term_text(t, s);
+    shown(t, s, false);
     if (t->color && style != TERM_PLAIN)
         term_outz(t, "\033[0m");
 }

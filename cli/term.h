@@ -40,7 +40,7 @@ bool term_init(term *t, const char *color, bool quiet, bool verbose);
 void term_out(term *t, rag_str s);
 void term_outz(term *t, const char *s);
 void term_text(term *t, rag_str s);
-/* A word or name with a style, made safe. */
+/* A word or name with a style, made safe; always on one line. */
 void term_styled(term *t, term_style style, rag_str s);
 void term_flush(term *t);
 

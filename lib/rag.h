@@ -110,7 +110,7 @@ typedef enum rag_ingest_result {
 const char *rag_ingest_result_name(rag_ingest_result r); /* "added" */
 
 typedef struct rag_ingest_file {
-    rag_str path; /* as shown to people: relative to cwd where below it */
+    rag_str path;       /* as shown to people: relative to cwd where below it */
     rag_str path_bytes; /* the same when it is not valid UTF-8, else empty */
     rag_ingest_result result;
     rag_str reason; /* empty: none */
@@ -308,7 +308,7 @@ RAG_NODISCARD rag_status rag_ask_prompt(rag_buf *out, rag *r, rag_str question,
 /* ---- documents ---------------------------------------------------------- */
 
 typedef struct rag_document {
-    rag_str name; /* as it is; escaped when it is not valid UTF-8 */
+    rag_str name;       /* as it is; escaped when it is not valid UTF-8 */
     rag_str name_bytes; /* the same when not valid UTF-8, else empty */
     rag_str type;
     rag_str title;

@@ -26,7 +26,7 @@ RAG_NODISCARD rag_status rag_read_pdf_layout(rag_pdf_layout *out,
 
 /* "pdftotext version 22.12.0", as the program says. */
 #define RAG_READ_PDF_VERSION_BYTES 128u
-RAG_NODISCARD rag_status rag_read_pdf_version(
-    char out[RAG_READ_PDF_VERSION_BYTES], rag_error *err);
+RAG_NODISCARD rag_status
+rag_read_pdf_version(char out[RAG_READ_PDF_VERSION_BYTES], rag_error *err);
 
 #endif /* RAG_DOC_READ_PDF_H */

@@ -24,8 +24,8 @@ typedef struct doctor {
     const rag_config *cfg;
     rag_check_fn fn;
     void *ctx;
-    rag *r;              /* the open store or NULL */
-    bool remote;         /* a remote model is set */
+    rag *r;      /* the open store or NULL */
+    bool remote; /* a remote model is set */
 } doctor;
 
 static void say(const doctor *d, const char *state, rag_status code,
@@ -204,8 +204,9 @@ static void counts(const doctor *d, const rag_state *s)
             (unsigned long long)s->n_failed, (unsigned long long)s->n_stale);
     for (size_t i = 0; i < s->n_roots; i++)
         if (access(s->roots[i].ptr, R_OK) != 0)
-            say(d, "warn", RAG_OK, "root", "rag rm its documents, or bring it back",
-                "%s: %s", s->roots[i].ptr, strerror(errno));
+            say(d, "warn", RAG_OK, "root",
+                "rag rm its documents, or bring it back", "%s: %s",
+                s->roots[i].ptr, strerror(errno));
 }
 
 static rag_status store(doctor *d, bool repair, rag_error *err)
@@ -338,8 +339,8 @@ rag_status rag_doctor(const rag_config *cfg, bool repair, rag_check_fn fn,
     doctor d = {.cfg = cfg,
                 .fn = fn,
                 .ctx = ctx,
-                .remote = is_remote(cfg->embed_model) ||
-                          is_remote(cfg->chat_model)};
+                .remote =
+                    is_remote(cfg->embed_model) || is_remote(cfg->chat_model)};
     rag_status st;
 
     libraries(&d);

@@ -57,8 +57,8 @@ static rag_status scrub(rag_str *out, rag_buf *buf, const rag_str *texts,
     }
     st = rag_buf_status(buf, err);
     for (size_t i = 0; i < n && st == RAG_OK; i++)
-        out[i] = rag_str_cut(rag_buf_str(buf), i == 0 ? 0 : ends[i - 1],
-                             ends[i]);
+        out[i] =
+            rag_str_cut(rag_buf_str(buf), i == 0 ? 0 : ends[i - 1], ends[i]);
     return st;
 }
 

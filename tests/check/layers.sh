@@ -49,6 +49,8 @@ only '^#include <cjson/' 'lib/base/json.c'
 only '^#include <seccomp' 'lib/doc/sandbox.c'
 only '^#include <libstemmer' 'lib/base/words.c'
 only '^#include <curl/' 'lib/net/http_wire.c'
+only '^#include <nettle/' 'lib/base/hash.c lib/base/base64.c'
+only '^#include <ini.h>' 'cli/settings.c'
 only '^#include <faiss/' 'lib/store/vindex.c'
 only '^#include <sqlite3' 'lib/store/store.c lib/store/store_priv.h lib/store/schema.c lib/store/docs.c lib/store/lexical.c lib/store/lexical.h'
 

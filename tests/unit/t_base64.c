@@ -1,10 +1,7 @@
 /* base64: RFC 4648's examples, odd bytes, what is refused. */
 #include "test.h"
 
-
-
 #include "base/base64.h"
-
 
 static void encode_is(rag_str in, const char *want)
 {
@@ -16,7 +13,7 @@ static void encode_is(rag_str in, const char *want)
     rag_buf_init(&back, 1 << 16);
     rag_base64_add(&b, in);
     assert_string_equal(b.ptr, want);
-    OK(rag_base64_decode(&back, rag_buf_str(&b), &err));
+    OK(rag_base64_decode(&back, rag_buf_str(&b), &err), &err);
     assert_true(rag_str_eq(rag_buf_str(&back), in));
     rag_buf_dispose(&b);
     rag_buf_dispose(&back);
@@ -34,7 +31,8 @@ static void test_examples(void **state)
 
 static void test_refused(void **state)
 {
-    static const char *const bad[] = {"Z", "Zg", "Zg=", "Zg==x", "Z!==", "===="};
+    static const char *const bad[] = {
+        "Z", "Zg", "Zg=", "Zg==x", "Z!==", "===="};
     rag_error err;
     rag_buf b;
 

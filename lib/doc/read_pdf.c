@@ -125,7 +125,7 @@ static rag_status run(rag_sandbox_end *end, rag_pdf_layout *layout,
                              .cancel_ctx = src->opts->cancel_ctx};
 
     if (program == NULL)
-        return rag_fail(err, RAG_E_UNSUPPORTED,
+        return rag_fail(err, RAG_E_IO,
                         "reading PDF needs pdftotext: install the package "
                         "poppler-utils");
     if (lseek(src->fd, 0, SEEK_SET) != 0)

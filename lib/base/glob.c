@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
+
 /* steps of backtracking before a pattern is given up: far beyond any pattern
  * that a person writes, and still well under a millisecond */
 #define MAX_STEPS 20000
@@ -12,8 +14,81 @@ typedef struct matcher {
     unsigned steps;
 } matcher;
 
+static size_t decode(uint32_t *cp, rag_str s, size_t at)
+{
+    bool ok;
+    size_t n = rag_utf8_decode(cp, &ok, rag_str_cut(s, at, s.len));
+
+    if (!ok) { /* a byte that is no character counts as one */
+        *cp = 0x110000u + (unsigned char)s.ptr[at];
+        n = 1;
+    }
+    return n;
+}
+
+/* [:alpha:] and its like, for ASCII as git has them. */
+static bool in_named(rag_str name, uint32_t c)
+{
+    bool lower = c >= 'a' && c <= 'z';
+    bool upper = c >= 'A' && c <= 'Z';
+    bool digit = c >= '0' && c <= '9';
+    bool graph = c > ' ' && c < 0x7F;
+
+    if (rag_str_eqz(name, "alpha"))
+        return lower || upper;
+    if (rag_str_eqz(name, "digit"))
+        return digit;
+    if (rag_str_eqz(name, "alnum"))
+        return lower || upper || digit;
+    if (rag_str_eqz(name, "lower"))
+        return lower;
+    if (rag_str_eqz(name, "upper"))
+        return upper;
+    if (rag_str_eqz(name, "space"))
+        return c == ' ' || (c >= '\t' && c <= '\r');
+    if (rag_str_eqz(name, "blank"))
+        return c == ' ' || c == '\t';
+    if (rag_str_eqz(name, "punct"))
+        return graph && !lower && !upper && !digit;
+    if (rag_str_eqz(name, "xdigit"))
+        return digit || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+    if (rag_str_eqz(name, "cntrl"))
+        return c < ' ' || c == 0x7F;
+    if (rag_str_eqz(name, "graph"))
+        return graph;
+    return rag_str_eqz(name, "print") && (graph || c == ' ');
+}
+
+/* A "[:name:]" at pat[*i], inside a class: tested, *i set behind it. */
+static bool named_class(bool *hit, rag_str pat, size_t *i, uint32_t c)
+{
+    size_t from = *i + 2;
+    size_t end = from;
+
+    if (from > pat.len || pat.ptr[*i] != '[' || pat.ptr[*i + 1] != ':')
+        return false;
+    while (end < pat.len && pat.ptr[end] >= 'a' && pat.ptr[end] <= 'z')
+        end++;
+    if (end + 1 >= pat.len || pat.ptr[end] != ':' || pat.ptr[end + 1] != ']')
+        return false;
+    *hit = *hit || in_named(rag_str_cut(pat, from, end), c);
+    *i = end + 2;
+    return true;
+}
+
+/* One character of a class, a '\\' before it taken off. */
+static uint32_t class_char(rag_str pat, size_t *i)
+{
+    uint32_t c;
+
+    if (pat.ptr[*i] == '\\' && *i + 1 < pat.len)
+        ++*i;
+    *i += decode(&c, pat, *i);
+    return c;
+}
+
 /* Matches a [class] at pat[p] against c; *end: behind the ']'. */
-static bool in_class(rag_str pat, size_t p, char c, size_t *end)
+static bool in_class(rag_str pat, size_t p, uint32_t c, size_t *end)
 {
     bool negated = false;
     bool hit = false;
@@ -25,18 +100,18 @@ static bool in_class(rag_str pat, size_t p, char c, size_t *end)
     }
     for (bool first = true; i < pat.len && (first || pat.ptr[i] != ']');
          first = false) {
-        unsigned char lo = (unsigned char)pat.ptr[i];
-        unsigned char hi = lo;
+        uint32_t lo;
+        uint32_t hi;
 
-        if (lo == '\\' && i + 1 < pat.len)
-            lo = hi = (unsigned char)pat.ptr[++i];
-        if (i + 2 < pat.len && pat.ptr[i + 1] == '-' && pat.ptr[i + 2] != ']') {
-            hi = (unsigned char)pat.ptr[i + 2];
-            i += 2;
+        if (named_class(&hit, pat, &i, c))
+            continue;
+        lo = hi = class_char(pat, &i);
+        if (i + 1 < pat.len && pat.ptr[i] == '-' && pat.ptr[i + 1] != ']') {
+            i++;
+            hi = class_char(pat, &i);
         }
-        if ((unsigned char)c >= lo && (unsigned char)c <= hi)
+        if (c >= lo && c <= hi)
             hit = true;
-        i++;
     }
     if (i >= pat.len) {
         *end = 0; /* no closing bracket: not a class */
@@ -44,6 +119,14 @@ static bool in_class(rag_str pat, size_t p, char c, size_t *end)
     }
     *end = i + 1;
     return hit != negated && c != '/';
+}
+
+/* Is there a "**" at pat[p] that is a whole part of the path? */
+static bool deep_at(rag_str pat, size_t p)
+{
+    return p + 1 < pat.len && pat.ptr[p] == '*' && pat.ptr[p + 1] == '*' &&
+           (p == 0 || pat.ptr[p - 1] == '/') &&
+           (p + 2 == pat.len || pat.ptr[p + 2] == '/');
 }
 
 static bool run(matcher *m, size_t p, size_t s)
@@ -54,13 +137,14 @@ static bool run(matcher *m, size_t p, size_t s)
         if (m->steps++ > MAX_STEPS)
             return false;
         if (c == '*') {
-            bool deep = p + 1 < m->pat.len && m->pat.ptr[p + 1] == '*';
+            bool deep = deep_at(m->pat, p);
             size_t next = p + (deep ? 2 : 1);
 
             /* a "**" and its slash also match nothing at all */
-            if (deep && next < m->pat.len && m->pat.ptr[next] == '/' &&
-                (p == 0 || m->pat.ptr[p - 1] == '/') && run(m, next + 1, s))
+            if (deep && next < m->pat.len && run(m, next + 1, s))
                 return true;
+            while (!deep && next < m->pat.len && m->pat.ptr[next] == '*')
+                next++; /* more stars say no more */
             for (;; s++) {
                 if (run(m, next, s))
                     return true;
@@ -72,17 +156,24 @@ static bool run(matcher *m, size_t p, size_t s)
         if (s >= m->path.len)
             return false;
         if (c == '?') {
+            uint32_t any;
+
             if (m->path.ptr[s] == '/')
                 return false;
+            s += decode(&any, m->path, s);
+            p++;
+            continue;
         } else if (c == '[') {
+            uint32_t one;
+            size_t n = decode(&one, m->path, s);
             size_t end;
-            bool hit = in_class(m->pat, p, m->path.ptr[s], &end);
+            bool hit = in_class(m->pat, p, one, &end);
 
             if (end != 0) {
                 if (!hit)
                     return false;
                 p = end;
-                s++;
+                s += n;
                 continue;
             }
             if (m->path.ptr[s] != '[')

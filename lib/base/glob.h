@@ -2,14 +2,16 @@
 #define RAG_BASE_GLOB_H
 
 /*
- * glob — patterns over paths, as .gitignore and git pathspecs have them: `*`
- * and `?` stop at '/', `**` crosses folders, `[a-z]`, `\` escapes.
+ * glob — patterns over paths, as .gitignore has them: `*` and `?` stop at '/',
+ * a `**` that is a whole part of the path crosses folders, `[a-z]`, `[!a]`,
+ * `[[:alpha:]]`, `\` escapes. `?` and a class take one character (UTF-8), or
+ * one byte where there is none.
  * Threads: safe to share.
  */
 
 #include "base/str.h"
 
-/* Does the whole path match? Bytes, case-sensitive. Linear in practice: a
+/* Does the whole path match? Case-sensitive. Linear in practice: a
  * pattern with many stars gives up (no match) after a bounded effort. */
 bool rag_glob_match(rag_str pattern, rag_str path);
 

@@ -76,6 +76,8 @@ rag_status rag_ignore_add(rag_ignore *g, rag_str folder, rag_str text,
 {
     rag_str line;
 
+    if (rag_str_starts(text, "\xEF\xBB\xBF"))
+        text = rag_str_cut(text, 3, text.len); /* byte order mark */
     while (rag_str_next_line(&line, &text)) {
         rule r;
         rag_str pat;

@@ -121,6 +121,9 @@ static bool left_out(const state *s, rag_str key, bool is_dir)
     if (!is_dir && s->opts->n_include != 0 &&
         !picked(s->opts->include, s->opts->n_include, key))
         return true;
+    if (s->opts->left_out != NULL &&
+        s->opts->left_out(s->opts->left_out_ctx, key))
+        return true;
     return rag_ignore_hit(s->ignore, key, is_dir);
 }
 
@@ -179,6 +182,11 @@ static rag_status enter_dir(state *s, int parent_fd, const char *name,
         st = in_trouble(s, key, errno, err);
         (void)close(fd);
         return st;
+    }
+    if (s->opts->not_ino != 0 && sb.st_ino == s->opts->not_ino &&
+        sb.st_dev == s->opts->not_dev) {
+        (void)close(fd);
+        return remember(s->w, key, MARK_LEFT, err);
     }
     for (size_t i = 0; i < s->depth; i++)
         if (s->above[i].dev == sb.st_dev && s->above[i].ino == sb.st_ino) {
@@ -285,7 +293,8 @@ static rag_status descend(state *s, int *fd, rag_str sub, rag_error *err)
         at = s->key.len;
         rag_buf_adds(&s->key, part);
         TRY(rag_buf_status(&s->key, err));
-        next = openat(*fd, s->key.ptr + at, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        next = openat(*fd, s->key.ptr + at,
+                      O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         (void)close(*fd);
         *fd = next;
         if (next < 0)
@@ -316,9 +325,6 @@ rag_status rag_walk_run(rag_walk *w, int root_fd, rag_str sub,
         st = rag_fail_nomem(err);
         goto out;
     }
-    if (opts->extra_ignore != NULL)
-        TRY(rag_ignore_add(s.ignore, RAG_STR_LIT(""),
-                           rag_str_of(opts->extra_ignore), err));
     fd = openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) {
         st = in_trouble(&s, RAG_STR_LIT(""), errno, err);

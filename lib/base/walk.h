@@ -28,7 +28,11 @@ typedef struct rag_walk_opts {
     size_t n_include;
     const char *const *exclude;
     size_t n_exclude;
-    const char *extra_ignore; /* more rules at the root, or NULL */
+    /* leaves out one key more; may be NULL */
+    bool (*left_out)(void *ctx, rag_str key);
+    void *left_out_ctx;
+    dev_t not_dev; /* a folder that is never entered (the store's own) */
+    ino_t not_ino; /* 0: none */
     bool (*cancelled)(void *ctx);
     void *cancel_ctx;
 } rag_walk_opts;

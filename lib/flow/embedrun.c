@@ -25,7 +25,16 @@ typedef struct turn {
     size_t offsets[ROUND_CHUNKS + 1]; /* of the inputs */
     rag_str texts[ROUND_CHUNKS];
     bool hit[ROUND_CHUNKS];
+    bool done_now[ROUND_CHUNKS]; /* its vector arrived */
     size_t n;
+    /* chunks of this round with the same input as another one's */
+    int64_t twin_ids[ROUND_CHUNKS];
+    uint8_t twin_keys[ROUND_CHUNKS * RAG_STORE_KEY_BYTES];
+    size_t n_twins;
+    uint16_t slots[ROUND_CHUNKS * 2]; /* of texts by key; index + 1 */
+    size_t base;                      /* of the texts given to rag_embed() */
+    uint64_t n_refused;
+    rag_error refused; /* what the server said of the first one */
     rag_buf inputs;
 } turn;
 
@@ -88,12 +97,35 @@ static rag_status load(turn *o, size_t n, rag_error *err)
     return st;
 }
 
-/* Leaves those that have no vector yet in o->texts, ids, keys [0, o->n). */
+/* Is the key among o->keys [0, o->n)? If not it is noted as the next one. */
+static bool is_twin(turn *o, const uint8_t *key)
+{
+    size_t mask = ROUND_CHUNKS * 2 - 1;
+    uint64_t h;
+    size_t slot;
+
+    memcpy(&h, key, sizeof h); /* a SHA-256 needs no more hashing */
+    slot = (size_t)h & mask;
+    while (o->slots[slot] != 0) {
+        if (memcmp(o->keys + (size_t)(o->slots[slot] - 1) * RAG_STORE_KEY_BYTES,
+                   key, RAG_STORE_KEY_BYTES) == 0)
+            return true;
+        slot = (slot + 1) & mask;
+    }
+    o->slots[slot] = (uint16_t)(o->n + 1);
+    return false;
+}
+
+/* Leaves those that have no vector yet in o->texts, ids, keys [0, o->n), each
+ * input once; the others of the same input in the twins. */
 static rag_status reuse(turn *o, size_t n, rag_error *err)
 {
     rag_status st = RAG_OK;
 
     memset(o->hit, 0, sizeof o->hit);
+    memset(o->slots, 0, sizeof o->slots);
+    memset(o->done_now, 0, sizeof o->done_now);
+    o->n_twins = 0;
     if (o->space.id != 0)
         st = rag_store_vectors_reuse(o->hit, o->r->store, o->space.id, o->ids,
                                      o->keys, n, err);
@@ -101,18 +133,43 @@ static rag_status reuse(turn *o, size_t n, rag_error *err)
         return st;
     o->n = 0;
     for (size_t i = 0; i < n; i++) {
+        uint8_t key[RAG_STORE_KEY_BYTES];
+
         if (o->hit[i]) {
             o->tally->n_reused++;
             o->done++;
             continue;
         }
+        memcpy(key, o->keys + i * RAG_STORE_KEY_BYTES, sizeof key);
+        if (is_twin(o, key)) {
+            o->twin_ids[o->n_twins] = o->ids[i];
+            memcpy(o->twin_keys + o->n_twins++ * RAG_STORE_KEY_BYTES, key,
+                   sizeof key);
+            continue;
+        }
         o->ids[o->n] = o->ids[i];
-        memmove(o->keys + o->n * RAG_STORE_KEY_BYTES,
-                o->keys + i * RAG_STORE_KEY_BYTES, RAG_STORE_KEY_BYTES);
+        memcpy(o->keys + o->n * RAG_STORE_KEY_BYTES, key, sizeof key);
         o->texts[o->n++] = rag_str_cut(rag_buf_str(&o->inputs), o->offsets[i],
                                        o->offsets[i + 1]);
     }
     return RAG_OK;
+}
+
+/* The vectors of the round's twins are there now. */
+static rag_status reuse_twins(turn *o, rag_error *err)
+{
+    rag_status st;
+
+    if (o->n_twins == 0 || o->space.id == 0)
+        return RAG_OK;
+    memset(o->hit, 0, sizeof o->hit);
+    st = rag_store_vectors_reuse(o->hit, o->r->store, o->space.id, o->twin_ids,
+                                 o->twin_keys, o->n_twins, err);
+    for (size_t i = 0; st == RAG_OK && i < o->n_twins; i++) {
+        o->tally->n_reused += o->hit[i];
+        o->done += o->hit[i];
+    }
+    return st;
 }
 
 static rag_status arrived(void *ctx, size_t first, size_t n,
@@ -132,13 +189,61 @@ static rag_status arrived(void *ctx, size_t first, size_t n,
                       o->r->embed_model, dims, o->space.dims);
         goto out;
     }
+    first += o->base;
     TRY(rag_store_vectors_put(o->r->store, o->space.id, o->ids + first,
                               o->keys + first * RAG_STORE_KEY_BYTES, vectors, n,
                               err));
+    /* paid for, so kept; and no transaction is open across the network */
+    TRY(rag_store_flush(o->r->store, err));
+    memset(o->done_now + first, true, n);
     o->tally->n_embedded += n;
     o->done += n;
     tell(o);
 out:
+    return st;
+}
+
+/* Embeds o->texts [0, o->n). A text that the server refuses stays without a
+ * vector, the others go on. */
+static rag_status embed_round(turn *o, rag_error *err)
+{
+    rag_status st = RAG_OK;
+
+    o->base = 0;
+    while (o->base < o->n) {
+        size_t left = 0;
+        size_t bad;
+        rag_error why = {RAG_OK, ""};
+
+        st = rag_embed(o->e, o->texts + o->base, o->n - o->base,
+                       RAG_EMBED_PASSAGE, arrived, o, &why);
+        if (st == RAG_OK)
+            break;
+        bad = rag_embed_refused(o->e);
+        if (bad == SIZE_MAX) {
+            if (err != NULL)
+                *err = why;
+            break;
+        }
+        if (o->n_refused++ == 0)
+            o->refused = why;
+        o->done_now[o->base + bad] = true; /* no more in this run */
+        /* those that did not arrive yet move to the end */
+        for (size_t i = o->n; i-- > o->base;) {
+            size_t to;
+
+            if (o->done_now[i])
+                continue;
+            to = o->n - ++left;
+            o->ids[to] = o->ids[i];
+            o->texts[to] = o->texts[i];
+            memmove(o->keys + to * RAG_STORE_KEY_BYTES,
+                    o->keys + i * RAG_STORE_KEY_BYTES, RAG_STORE_KEY_BYTES);
+        }
+        o->base = o->n - left;
+        memset(o->done_now + o->base, 0, left);
+        st = RAG_OK;
+    }
     return st;
 }
 
@@ -163,12 +268,18 @@ static rag_status run(turn *o, rag_error *err)
         TRY(reuse(o, n, err));
         /* no transaction stays open while a server is waited for */
         TRY(rag_store_flush(o->r->store, err));
-        if (o->n != 0)
-            TRY(rag_embed(o->e, o->texts, o->n, RAG_EMBED_PASSAGE, arrived, o,
-                          err));
+        TRY(embed_round(o, err));
+        TRY(reuse_twins(o, err));
         tell(o);
     }
     st = RAG_OK;
+    if (o->n_refused != 0) {
+        if (err != NULL)
+            *err = o->refused;
+        st = rag_fail_prefix(err, o->refused.code,
+                             "%llu texts were refused, all others have vectors",
+                             (unsigned long long)o->n_refused);
+    }
 out:
     return st;
 }

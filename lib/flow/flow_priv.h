@@ -13,7 +13,6 @@ struct rag {
     rag_config cfg;   /* strings borrowed from the caller */
     rag_store *store; /* NULL only while rag_doctor() looks around */
     rag_open_mode mode;
-    bool created;
     rag_embedder *embedder; /* made on first use */
     bool embedder_tried;
     char *embed_model; /* resolved: "builtin:e5-small", "none" */
@@ -48,6 +47,28 @@ RAG_NODISCARD rag_status rag_flow_check_space(rag_store_space *space, rag *r,
 /* Path of the root that holds what came through a pipe (real ones begin with
  * '/'). */
 #define RAG_FLOW_PIPE_ROOT "-"
+
+/* One row of the store's settings: filters of a root, the ignore list. */
+#define RAG_FLOW_MAX_META_BYTES ((size_t)4 << 20)
+
+/* ---- ignored.c ---------------------------------------------------------- */
+
+/* The store's ignore list, sorted. */
+typedef struct rag_flow_ignored {
+    rag_buf bytes;
+    rag_str *list; /* [n] full paths, into bytes */
+    size_t n;
+} rag_flow_ignored;
+
+RAG_NODISCARD rag_status rag_flow_ignored_load(rag_flow_ignored *g,
+                                               rag_store *s, rag_error *err);
+void rag_flow_ignored_dispose(rag_flow_ignored *g);
+bool rag_flow_ignored_has(const rag_flow_ignored *g, rag_str path);
+/* Puts full paths on the list, or takes them off. */
+RAG_NODISCARD rag_status rag_flow_ignored_change(rag_store *s,
+                                                 const rag_str *paths,
+                                                 size_t n_paths, bool add,
+                                                 rag_error *err);
 
 /* ---- names.c ------------------------------------------------------------ */
 

@@ -8,10 +8,9 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "base/json.h"
 #include "base/mem.h"
 #include "base/walk.h"
-#include "flow/flow_priv.h"
+#include "flow/known.h"
 #include "flow/sync.h"
 
 /* A sync that would take more than half of a root's files away, and more than
@@ -19,9 +18,6 @@
 #define PRUNE_FREELY 10
 /* one document through a pipe */
 #define MAX_PIPE_BYTES ((size_t)256 << 20)
-/* rules of `rag rm --ignore` */
-#define IGNORE_META "ignore"
-#define MAX_META_BYTES ((size_t)4 << 20)
 
 typedef struct run {
     rag *r;
@@ -29,7 +25,8 @@ typedef struct run {
     const rag_ingest_watch *watch;
     rag_ingest_report *report;
     rag_sync *sync;
-    rag_buf ignore; /* the store's own rules */
+    rag_flow_ignored ignored; /* by `rag rm --ignore` */
+    int slash; /* "/", that single files are opened below; or -1 */
     /* the root being walked */
     int fd;
     int64_t root_id;
@@ -40,166 +37,6 @@ static void note(const run *u, const char *line)
 {
     if (u->watch != NULL && u->watch->note != NULL)
         u->watch->note(u->watch->ctx, line);
-}
-
-/* ---- which root does a path belong to ----------------------------------- */
-
-typedef struct known_root {
-    int64_t id;
-    char *path;
-    bool is_dir;
-    char *settings;
-} known_root;
-
-typedef struct known_roots {
-    known_root *list;
-    size_t n;
-    size_t cap;
-} known_roots;
-
-static void roots_dispose(known_roots *k)
-{
-    for (size_t i = 0; i < k->n; i++) {
-        rag_free(k->list[i].path);
-        rag_free(k->list[i].settings);
-    }
-    rag_free(k->list);
-}
-
-static rag_status add_root(void *ctx, const rag_store_root *root,
-                           rag_error *err)
-{
-    known_roots *k = ctx;
-    known_root *e;
-
-    if (!rag_mem_grow(&k->list, &k->cap, k->n + 1, sizeof *k->list))
-        return rag_fail_nomem(err);
-    e = &k->list[k->n++];
-    e->id = root->id;
-    e->is_dir = root->is_dir;
-    e->path = rag_strndup(root->path.ptr, root->path.len);
-    e->settings = rag_strndup(root->settings.ptr, root->settings.len);
-    if (e->path == NULL || e->settings == NULL)
-        return rag_fail_nomem(err);
-    return RAG_OK;
-}
-
-/* Is path below (or the same as) folder? *rest: the part below. */
-static bool below(rag_str *rest, const char *folder, const char *path)
-{
-    size_t n = strlen(folder);
-
-    if (strcmp(folder, "/") == 0) {
-        *rest = rag_str_of(path + 1);
-        return true;
-    }
-    if (strncmp(folder, path, n) != 0 || (path[n] != '/' && path[n] != '\0'))
-        return false;
-    *rest = rag_str_of(path[n] == '/' ? path + n + 1 : path + n);
-    return true;
-}
-
-/* The root that path lies in: an exact one first, else the folder above it. */
-static const known_root *root_of(rag_str *key, const known_roots *k,
-                                 const char *path)
-{
-    const known_root *best = NULL;
-    rag_str rest;
-
-    for (size_t i = 0; i < k->n; i++) {
-        const known_root *e = &k->list[i];
-
-        if (!(e->is_dir ? below(&rest, e->path, path)
-                        : strcmp(e->path, path) == 0))
-            continue;
-        if (best == NULL || strlen(e->path) > strlen(best->path)) {
-            best = e;
-            *key = e->is_dir ? rest : RAG_STR_LIT("");
-        }
-    }
-    return best;
-}
-
-/* ---- settings of a root ------------------------------------------------- */
-
-/* The filters, so that a later `rag ingest` without a path can use them. */
-static rag_status settings_write(rag_buf *out, const rag_ingest_opts *o,
-                                 rag_error *err)
-{
-    rag_jw *w = rag_jw_new();
-    rag_status st;
-
-    if (w == NULL)
-        return rag_fail_nomem(err);
-    rag_jw_obj(w, NULL);
-    rag_jw_array(w, "include");
-    for (size_t i = 0; i < o->n_include; i++)
-        rag_jw_strz(w, NULL, o->include[i]);
-    rag_jw_end(w);
-    rag_jw_array(w, "exclude");
-    for (size_t i = 0; i < o->n_exclude; i++)
-        rag_jw_strz(w, NULL, o->exclude[i]);
-    rag_jw_end(w);
-    rag_jw_bool(w, "hidden", o->hidden);
-    rag_jw_bool(w, "follow", o->follow);
-    rag_jw_bool(w, "gitignore", o->gitignore);
-    rag_jw_strz(w, "type", o->type);
-    rag_jw_end(w);
-    st = rag_jw_finish(out, w, false, err);
-    rag_jw_free(w);
-    return st;
-}
-
-static rag_status globs_read(const char *const **out, size_t *n,
-                             const rag_json *list, rag_arena *a, rag_error *err)
-{
-    size_t count = rag_json_count(list);
-    const char **globs = rag_arena_array(a, count, sizeof *globs);
-
-    if (globs == NULL)
-        return rag_fail_nomem(err);
-    *n = 0;
-    for (const rag_json *e = rag_json_first(list); e != NULL;
-         e = rag_json_next(e)) {
-        rag_str s;
-
-        if (!rag_json_str(&s, e))
-            continue;
-        globs[*n] = rag_arena_strndup(a, s.ptr, s.len);
-        if (globs[(*n)++] == NULL)
-            return rag_fail_nomem(err);
-    }
-    *out = globs;
-    return RAG_OK;
-}
-
-/* The run's options with a root's stored filters. */
-static rag_status settings_read(rag_ingest_opts *o, const char *text,
-                                rag_arena *a, rag_error *err)
-{
-    rag_json *j = NULL;
-    rag_status st = RAG_OK;
-    rag_str type;
-
-    if (text[0] == '\0')
-        return RAG_OK;
-    TRY(rag_json_parse(&j, rag_str_of(text), MAX_META_BYTES,
-                       "filters of a root", err));
-    TRY(globs_read(&o->include, &o->n_include, rag_json_get(j, "include"), a,
-                   err));
-    TRY(globs_read(&o->exclude, &o->n_exclude, rag_json_get(j, "exclude"), a,
-                   err));
-    (void)rag_json_bool(&o->hidden, rag_json_get(j, "hidden"));
-    (void)rag_json_bool(&o->follow, rag_json_get(j, "follow"));
-    (void)rag_json_bool(&o->gitignore, rag_json_get(j, "gitignore"));
-    if (rag_json_str(&type, rag_json_get(j, "type"))) {
-        o->type = rag_arena_strndup(a, type.ptr, type.len);
-        if (o->type == NULL)
-            st = rag_fail_nomem(err);
-    }
-out:
-    rag_json_free(j);
-    return st;
 }
 
 /* ---- walking ------------------------------------------------------------ */
@@ -223,6 +60,21 @@ static rag_status on_trouble(void *ctx, rag_str key, const char *why,
                          rag_str_of(why), err);
 }
 
+static bool ignored(void *ctx, rag_str key)
+{
+    const run *u = ctx;
+    rag_buf path;
+    bool yes;
+
+    if (u->ignored.n == 0)
+        return false;
+    rag_buf_init(&path, PATH_MAX * (size_t)16);
+    rag_flow_path(&path, u->root_path, key);
+    yes = rag_flow_ignored_has(&u->ignored, rag_buf_str(&path));
+    rag_buf_dispose(&path);
+    return yes;
+}
+
 static bool cancelled(void *ctx)
 {
     return rag_flow_cancelled(ctx);
@@ -235,6 +87,9 @@ typedef struct doomed {
     int64_t *gone; /* file ids */
     size_t n_gone;
     size_t cap_gone;
+    int64_t *bare; /* gone, and nothing of them is stored but a failed look */
+    size_t n_bare;
+    size_t cap_bare;
     rag_arena arena; /* keys of what is kept and gone */
     rag_str *gone_keys;
     size_t cap_keys;
@@ -258,6 +113,13 @@ static rag_status judge(void *ctx, const rag_store_file *f, rag_error *err)
         return RAG_OK; /* outside of what was asked for */
     switch (rag_walk_ask(d->walk, f->key)) {
     case RAG_WALK_GONE:
+        if (f->version_id == 0) {
+            if (!rag_mem_grow(&d->bare, &d->cap_bare, d->n_bare + 1,
+                              sizeof *d->bare))
+                return rag_fail_nomem(err);
+            d->bare[d->n_bare++] = f->id;
+            break;
+        }
         if (!rag_mem_grow(&d->gone, &d->cap_gone, d->n_gone + 1,
                           sizeof *d->gone) ||
             !rag_mem_grow(&d->gone_keys, &d->cap_keys, d->n_gone + 1,
@@ -268,6 +130,8 @@ static rag_status judge(void *ctx, const rag_store_file *f, rag_error *err)
         break;
     case RAG_WALK_LEFT:
     case RAG_WALK_UNKNOWN:
+        if (f->version_id == 0)
+            break; /* nothing that could be kept */
         if (!rag_mem_grow(&d->kept, &d->cap_kept, d->n_kept + 1,
                           sizeof *d->kept) ||
             !rag_arena_str(&d->arena, &d->kept[d->n_kept], f->key))
@@ -303,6 +167,8 @@ static rag_status remove_gone(run *u, rag_walk *walk, rag_str sub,
         u->report->needs_prune = true;
         note(u, line);
     }
+    for (size_t i = 0; i < d.n_bare && !u->opts->dry_run; i++)
+        TRY(rag_store_file_remove(u->r->store, d.bare[i], err));
     for (size_t i = 0; i < d.n_gone; i++) {
         if (!held && !u->opts->dry_run)
             TRY(rag_store_file_remove(u->r->store, d.gone[i], err));
@@ -317,6 +183,7 @@ static rag_status remove_gone(run *u, rag_walk *walk, rag_str sub,
                           RAG_STR_LIT("not looked at in this run"), err));
 out:
     rag_free(d.gone);
+    rag_free(d.bare);
     rag_free(d.gone_keys);
     rag_free(d.kept);
     rag_arena_dispose(&d.arena);
@@ -332,14 +199,20 @@ static rag_status walk_root(run *u, rag_str sub, rag_error *err)
                        .n_include = u->opts->n_include,
                        .exclude = u->opts->exclude,
                        .n_exclude = u->opts->n_exclude,
-                       .extra_ignore = u->ignore.ptr,
+                       .left_out = ignored,
+                       .left_out_ctx = u,
                        .cancelled = cancelled,
                        .cancel_ctx = u->r};
     rag_walk *w = rag_walk_new();
+    struct stat sb;
     rag_status st;
 
     if (w == NULL)
         return rag_fail_nomem(err);
+    if (u->r->store != NULL && stat(rag_store_dir(u->r->store), &sb) == 0) {
+        o.not_dev = sb.st_dev; /* a store is never its own document */
+        o.not_ino = sb.st_ino;
+    }
     TRY(rag_walk_run(w, u->fd, sub, &o, on_file, on_trouble, u, err));
     TRY(rag_sync_finish(u->sync, err));
     if (u->root_id != 0 && u->r->store != NULL)
@@ -357,6 +230,19 @@ static rag_status root_missing(run *u, const char *path, const char *why,
                          RAG_INGEST_FAILED, rag_str_of(why), err);
 }
 
+/* The same, by errno. */
+static rag_status root_errno(run *u, const char *path, const char *what,
+                             int errnum, rag_error *err)
+{
+    char why[256];
+    char scratch[128];
+    int n = snprintf(why, sizeof why, "%s (%s); nothing was removed", what,
+                     strerror_r(errnum, scratch, sizeof scratch));
+
+    (void)n;
+    return root_missing(u, path, why, err);
+}
+
 static rag_status sync_dir(run *u, const char *root, rag_str sub,
                            rag_error *err)
 {
@@ -364,16 +250,8 @@ static rag_status sync_dir(run *u, const char *root, rag_str sub,
 
     u->root_path = rag_str_of(root);
     u->fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (u->fd < 0) {
-        char why[256];
-        char scratch[128];
-        int n = snprintf(why, sizeof why,
-                         "cannot be listed (%s); nothing was removed",
-                         strerror_r(errno, scratch, sizeof scratch));
-
-        (void)n;
-        return root_missing(u, root, why, err);
-    }
+    if (u->fd < 0)
+        return root_errno(u, root, "cannot be listed", errno, err);
     st = walk_root(u, sub, err);
     /* workers may still open files below it after a failure */
     if (st != RAG_OK) {
@@ -385,39 +263,25 @@ static rag_status sync_dir(run *u, const char *root, rag_str sub,
     return st;
 }
 
-/* A single file, in its root (folder) or as a root of its own. */
+/* A single file, in its root (folder) or as a root of its own. It is read with
+ * others that follow: the caller ends with rag_sync_finish(). */
 static rag_status sync_one_file(run *u, const char *path, const char *root,
                                 rag_str key, rag_error *err)
 {
     struct stat sb;
-    rag_status st;
 
-    if (stat(path, &sb) != 0) {
-        char why[256];
-        char scratch[128];
-        int n = snprintf(why, sizeof why,
-                         "cannot be looked at (%s); nothing was removed",
-                         strerror_r(errno, scratch, sizeof scratch));
-
-        (void)n;
-        return root_missing(u, path, why, err);
-    }
+    if (stat(path, &sb) != 0)
+        return root_errno(u, path, "cannot be looked at", errno, err);
     if (!S_ISREG(sb.st_mode))
-        return rag_fail(err, RAG_E_INVAL, "%s: not a regular file", path);
-    u->fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (u->fd < 0)
+        return root_missing(
+            u, path, "is not a regular file any more; nothing was removed",
+            err);
+    if (u->slash < 0)
+        u->slash = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (u->slash < 0)
         return rag_fail_errno(err, errno, "cannot open /");
-    st = rag_sync_file(u->sync, u->fd, rag_str_of(path + 1), u->root_id,
-                       rag_str_of(root), key, &sb, err);
-    if (st == RAG_OK)
-        st = rag_sync_finish(u->sync, err);
-    if (st != RAG_OK) {
-        rag_sync_free(u->sync);
-        u->sync = NULL;
-    }
-    (void)close(u->fd);
-    u->fd = -1;
-    return st;
+    return rag_sync_file(u->sync, u->slash, rag_str_of(path + 1), u->root_id,
+                         rag_str_of(root), key, &sb, err);
 }
 
 /* ---- roots that another root swallows ----------------------------------- */
@@ -457,7 +321,7 @@ static rag_status plan_move(void *ctx, const rag_store_file *f, rag_error *err)
 
 /* Files of roots below `path` become files of root_id: overlapping roots hold
  * a file once. */
-static rag_status swallow(run *u, const known_roots *k, const char *path,
+static rag_status swallow(run *u, const rag_known *k, const char *path,
                           rag_error *err)
 {
     rag_status st = RAG_OK;
@@ -466,7 +330,8 @@ static rag_status swallow(run *u, const known_roots *k, const char *path,
         moves m = {.n = 0};
 
         if (k->list[i].id == u->root_id || k->list[i].path[0] != '/' ||
-            !below(&m.prefix, path, k->list[i].path) || m.prefix.len == 0)
+            !rag_known_below(&m.prefix, path, k->list[i].path) ||
+            m.prefix.len == 0)
             continue;
         rag_arena_init(&m.arena);
         st = rag_store_files(u->r->store, k->list[i].id, plan_move, &m, err);
@@ -493,8 +358,8 @@ static rag_status put_root(run *u, const char *path, bool is_dir,
     u->root_id = 0;
     if (u->opts->dry_run || u->r->store == NULL)
         return RAG_OK;
-    rag_buf_init(&b, MAX_META_BYTES);
-    TRY(settings_write(&b, u->opts, err));
+    rag_buf_init(&b, RAG_FLOW_MAX_META_BYTES);
+    TRY(rag_known_settings(&b, u->opts, err));
     st = rag_store_root_put(&u->root_id, u->r->store, rag_str_of(path), is_dir,
                             rag_buf_str(&b), err);
 out:
@@ -502,78 +367,134 @@ out:
     return st;
 }
 
-static rag_status sync_path(run *u, const known_roots *k, const char *given,
+/* May a root that was a folder become a file? Only when nothing is stored of
+ * the folder any more. */
+static rag_status has_version(void *ctx, const rag_store_file *f,
+                              rag_error *err)
+{
+    bool *yes = ctx;
+
+    (void)err;
+    *yes = *yes || f->version_id != 0;
+    return RAG_OK;
+}
+
+static rag_status sync_file_path(run *u, rag_known *k, char *path,
+                                 const rag_known_root *root, rag_str key,
+                                 rag_error *err)
+{
+    rag_str full = rag_str_of(path);
+    rag_status st = RAG_OK;
+
+    if (root != NULL && root->is_dir && key.len == 0) {
+        bool full_of = false;
+
+        TRY(rag_store_files(u->r->store, root->id, has_version, &full_of, err));
+        if (full_of)
+            return root_missing(u, path,
+                                "is a file now and was a folder; nothing was "
+                                "removed ('rag rm' forgets what was in it)",
+                                err);
+        TRY(put_root(u, path, false, err));
+        root = NULL;
+        TRY(rag_known_load(k, u->r->store, err));
+    } else if (root == NULL) {
+        TRY(put_root(u, path, false, err));
+        if (u->root_id != 0)
+            TRY(rag_known_add(k, u->root_id, path, false, err));
+    } else {
+        u->root_id = root->id;
+    }
+    /* asked for by name: wanted again */
+    if (!u->opts->dry_run && rag_flow_ignored_has(&u->ignored, full)) {
+        TRY(rag_flow_ignored_change(u->r->store, &full, 1, false, err));
+        rag_flow_ignored_dispose(&u->ignored);
+        TRY(rag_flow_ignored_load(&u->ignored, u->r->store, err));
+    }
+    st = sync_one_file(u, path, root != NULL ? root->path : path,
+                       root != NULL ? key : RAG_STR_LIT(""), err);
+out:
+    return st;
+}
+
+static rag_status sync_dir_path(run *u, rag_known *k, char *path,
+                                const rag_known_root *root, rag_str key,
+                                rag_error *err)
+{
+    rag_status st;
+
+    u->root_id = root != NULL ? root->id : 0;
+    if (root == NULL || key.len == 0)
+        TRY(put_root(u, path, true, err)); /* its filters may be new */
+    if (u->root_id == 0 && root != NULL)
+        u->root_id = root->id; /* a dry run */
+    if (u->root_id != 0 && !u->opts->dry_run)
+        TRY(swallow(u, k, root != NULL ? root->path : path, err));
+    st = root != NULL ? sync_dir(u, root->path, key, err)
+                      : sync_dir(u, path, RAG_STR_LIT(""), err);
+    /* a root was made, others may have gone into it */
+    if (st == RAG_OK && u->r->store != NULL)
+        st = rag_known_load(k, u->r->store, err);
+out:
+    return st;
+}
+
+static rag_status sync_path(run *u, rag_known *k, const char *given,
                             rag_error *err)
 {
-    const known_root *root;
+    const rag_known_root *root;
     struct stat sb;
     rag_str key;
     char *path = NULL;
     rag_status st = rag_file_real(&path, given, err);
 
-    if (st != RAG_OK) {
-        /* it was there before (checked), and may be a known root */
-        rag_error why = err != NULL ? *err : (rag_error){st, "missing"};
-
+    if (st == RAG_E_NOMEM)
+        return st;
+    if (st != RAG_OK) { /* it was there before: that was checked */
         rag_error_clear(err);
-        st = root_missing(u, given, why.msg, err);
+        TRY(rag_known_full(&path, given, u->r->cfg.cwd, err));
+        st = root_missing(u, path, "is not there; nothing was removed", err);
         goto out;
     }
-    root = root_of(&key, k, path);
-    if (stat(path, &sb) != 0) {
-        st = root_missing(u, path, "cannot be looked at", err);
-        goto out;
-    }
-    u->root_id = root != NULL ? root->id : 0;
-    if (root == NULL)
-        TRY(put_root(u, path, S_ISDIR(sb.st_mode), err));
-    else if (key.len == 0 && S_ISDIR(sb.st_mode))
-        TRY(put_root(u, path, true, err)); /* its filters may be new */
-    if (u->root_id == 0 && root != NULL)
-        u->root_id = root->id;
-    if (!S_ISDIR(sb.st_mode)) {
-        st = sync_one_file(u, path, root != NULL ? root->path : path,
-                           root != NULL ? key : RAG_STR_LIT(""), err);
-        goto out;
-    }
-    if (u->root_id != 0 && !u->opts->dry_run)
-        TRY(swallow(u, k, path, err));
-    st = root != NULL ? sync_dir(u, root->path, key, err)
-                      : sync_dir(u, path, RAG_STR_LIT(""), err);
+    root = rag_known_of(&key, k, path);
+    if (stat(path, &sb) != 0)
+        st = root_errno(u, path, "cannot be looked at", errno, err);
+    else if (S_ISDIR(sb.st_mode))
+        st = sync_dir_path(u, k, path, root, key, err);
+    else
+        st = sync_file_path(u, k, path, root, key, err);
 out:
     rag_free(path);
     return st;
 }
 
-static rag_status sync_known(run *u, const known_root *root, rag_error *err)
+static rag_status sync_known(run *u, const rag_known_root *root, rag_error *err)
 {
     const rag_ingest_opts *given = u->opts;
     rag_ingest_opts o = *given;
     rag_arena arena;
-    rag_status st = RAG_OK;
+    rag_status st;
 
     if (root->path[0] != '/')
         return RAG_OK; /* what came through pipes */
+    if (!root->is_dir &&
+        rag_flow_ignored_has(&u->ignored, rag_str_of(root->path)))
+        return RAG_OK;
     rag_arena_init(&arena);
     u->root_id = root->id;
-    if (!root->is_dir) {
-        st = sync_one_file(u, root->path, root->path, RAG_STR_LIT(""), err);
-        goto out;
-    }
-    TRY(settings_read(&o, root->settings, &arena, err));
-    rag_sync_free(u->sync);
-    u->sync = NULL;
+    TRY(rag_known_options(&o, root->settings, &arena, err));
     u->opts = &o;
     TRY(rag_sync_new(&u->sync, u->r, &o, u->watch, u->report, err));
-    st = sync_dir(u, root->path, RAG_STR_LIT(""), err);
+    if (root->is_dir)
+        st = sync_dir(u, root->path, RAG_STR_LIT(""), err);
+    else
+        st = sync_one_file(u, root->path, root->path, RAG_STR_LIT(""), err);
+    if (st == RAG_OK)
+        st = rag_sync_finish(u->sync, err);
 out:
-    if (u->opts != given) {
-        rag_sync_free(u->sync);
-        u->sync = NULL;
-        u->opts = given;
-        if (st == RAG_OK)
-            st = rag_sync_new(&u->sync, u->r, given, u->watch, u->report, err);
-    }
+    rag_sync_free(u->sync);
+    u->sync = NULL;
+    u->opts = given;
     rag_arena_dispose(&arena);
     return st;
 }
@@ -626,72 +547,82 @@ out:
 }
 
 /* Every path must exist, or be known: a typing error does nothing at all. */
-static rag_status check_paths(const run *u, const known_roots *k,
-                              rag_error *err)
+static rag_status check_paths(const run *u, const rag_known *k, rag_error *err)
 {
     for (size_t i = 0; i < u->opts->n_paths; i++) {
-        const char *path = u->opts->paths[i];
-        bool is_known = false;
+        const char *given = u->opts->paths[i];
+        bool was = false;
         struct stat sb;
+        rag_status st;
+        char *full;
 
-        if (stat(path, &sb) == 0 || (errno != ENOENT && errno != ENOTDIR))
+        if (stat(given, &sb) == 0) {
+            if (!S_ISREG(sb.st_mode) && !S_ISDIR(sb.st_mode))
+                return rag_fail(err, RAG_E_INVAL,
+                                "%s: neither a regular file nor a folder",
+                                given);
             continue;
-        for (size_t r = 0; r < k->n && !is_known; r++) {
-            rag_buf full;
-
-            rag_buf_init(&full, PATH_MAX * (size_t)4);
-            if (path[0] != '/' && u->r->cfg.cwd != NULL)
-                rag_buf_addf(&full, "%s/", u->r->cfg.cwd);
-            rag_buf_addz(&full, path);
-            while (full.len > 1 && full.ptr[full.len - 1] == '/')
-                rag_buf_trunc(&full, full.len - 1);
-            is_known = strcmp(full.ptr, k->list[r].path) == 0;
-            rag_buf_dispose(&full);
         }
-        if (!is_known)
+        if (errno != ENOENT && errno != ENOTDIR)
+            continue;
+        if (u->r->store != NULL) {
+            st = rag_known_full(&full, given, u->r->cfg.cwd, err);
+            if (st != RAG_OK)
+                return st;
+            st = rag_known_was_there(&was, k, u->r->store, full, err);
+            rag_free(full);
+            if (st != RAG_OK)
+                return st;
+        }
+        if (!was)
             return rag_fail(err, RAG_E_INVAL, "%s: no such file or folder",
-                            path);
+                            given);
     }
     return RAG_OK;
 }
 
-static rag_status read_all(run *u, rag_error *err)
+static rag_status read_given(run *u, rag_known *k, rag_error *err)
 {
-    known_roots k = {NULL, 0, 0};
-    rag_status st = RAG_OK;
-    bool found;
+    rag_status st;
 
-    if (u->r->store != NULL) {
-        TRY(rag_store_roots(u->r->store, add_root, &k, err));
-        TRY(rag_store_meta_get(&u->ignore, &found, u->r->store, IGNORE_META,
-                               err));
-    }
-    TRY(check_paths(u, &k, err));
     TRY(rag_sync_new(&u->sync, u->r, u->opts, u->watch, u->report, err));
     if (u->opts->stdin_fd >= 0)
         TRY(sync_pipe(u, err));
-    for (size_t i = 0; i < u->opts->n_paths; i++) {
-        if (i != 0 && u->r->store != NULL) {
-            /* the path before may have made a root that this one is below */
-            roots_dispose(&k);
-            k = (known_roots){NULL, 0, 0};
-            TRY(rag_store_roots(u->r->store, add_root, &k, err));
-        }
-        TRY(sync_path(u, &k, u->opts->paths[i], err));
+    for (size_t i = 0; i < u->opts->n_paths; i++)
+        TRY(sync_path(u, k, u->opts->paths[i], err));
+    st = rag_sync_finish(u->sync, err);
+out:
+    return st;
+}
+
+static rag_status read_all(run *u, rag_error *err)
+{
+    rag_known k = {NULL, 0, 0};
+    rag_status st = RAG_OK;
+
+    if (u->r->store != NULL) {
+        TRY(rag_known_load(&k, u->r->store, err));
+        TRY(rag_flow_ignored_load(&u->ignored, u->r->store, err));
     }
-    if (u->opts->n_paths == 0 && u->opts->stdin_fd < 0) {
-        if (k.n == 0) {
-            st = rag_fail(err, RAG_E_INVAL,
-                          "nothing to sync yet: name a file or a folder");
-            goto out;
-        }
-        for (size_t i = 0; i < k.n; i++)
-            TRY(sync_known(u, &k.list[i], err));
+    TRY(check_paths(u, &k, err));
+    if (u->opts->n_paths != 0 || u->opts->stdin_fd >= 0) {
+        st = read_given(u, &k, err);
+        goto out;
     }
+    if (k.n == 0) {
+        st = rag_fail(err, RAG_E_INVAL,
+                      "nothing to sync yet: name a file or a folder");
+        goto out;
+    }
+    for (size_t i = 0; i < k.n; i++)
+        TRY(sync_known(u, &k.list[i], err));
 out:
     rag_sync_free(u->sync);
     u->sync = NULL;
-    roots_dispose(&k);
+    if (u->slash >= 0)
+        (void)close(u->slash);
+    u->slash = -1;
+    rag_known_dispose(&k);
     return st;
 }
 
@@ -733,19 +664,30 @@ rag_status rag_ingest(rag_ingest_report *out, rag *r,
                       const rag_ingest_opts *opts,
                       const rag_ingest_watch *watch, rag_error *err)
 {
-    run u = {.r = r, .opts = opts, .watch = watch, .report = out, .fd = -1};
+    run u = {.r = r,
+             .opts = opts,
+             .watch = watch,
+             .report = out,
+             .fd = -1,
+             .slash = -1};
     double began = rag_flow_now_ms();
     rag_embedder *e = NULL;
     rag_store_space space;
     rag_status st = RAG_OK;
 
     memset(out, 0, sizeof *out);
-    rag_buf_init(&u.ignore, MAX_META_BYTES);
+    rag_buf_init(&u.ignored.bytes, RAG_FLOW_MAX_META_BYTES);
     /* a store of another model is refused before anything is written */
     if (!opts->no_embed && !opts->dry_run) {
         TRY(rag_flow_embedder(&e, r, err));
         if (e != NULL && !opts->reembed)
             TRY(rag_flow_check_space(&space, r, e, err));
+        if (e == NULL && opts->reembed) {
+            st = rag_fail(err, RAG_E_INVAL,
+                          "--reembed needs an embedding model: the settings "
+                          "name none");
+            goto out;
+        }
     }
     st = read_all(&u, err);
     out->ms_read = rag_flow_now_ms() - began;
@@ -759,7 +701,7 @@ rag_status rag_ingest(rag_ingest_report *out, rag *r,
             out->n_missing = 0;
     }
 out:
-    rag_buf_dispose(&u.ignore);
+    rag_flow_ignored_dispose(&u.ignored);
     out->ms_total = rag_flow_now_ms() - began;
     return st;
 }

@@ -11,8 +11,6 @@
 
 #define MAX_NAME_BYTES ((size_t)1 << 17)
 #define MAX_TEXT_BYTES ((size_t)1 << 31)
-#define MAX_META_BYTES ((size_t)4 << 20)
-#define IGNORE_META "ignore"
 
 /* ---- names -------------------------------------------------------------- */
 
@@ -436,30 +434,25 @@ static rag_status choose(void *ctx, const rag_store_doc *d, rag_error *err)
     return st;
 }
 
-/* A rule that matches exactly this file. */
-static void add_rule(rag_buf *out, rag_str key)
-{
-    rag_buf_addc(out, '/');
-    for (size_t i = 0; i < key.len; i++) {
-        if (strchr("*?[\\!# ", key.ptr[i]) != NULL && key.ptr[i] != '\0')
-            rag_buf_addc(out, '\\');
-        rag_buf_addc(out, key.ptr[i]);
-    }
-    rag_buf_addc(out, '\n');
-}
-
 static rag_status ignore_too(remover *m, rag_error *err)
 {
-    rag_status st;
-    bool found;
+    rag_str *paths = rag_arena_array(&m->arena, m->n, sizeof *paths);
+    rag_status st = RAG_OK;
     rag_buf b;
 
-    rag_buf_init(&b, MAX_META_BYTES);
-    TRY(rag_store_meta_get(&b, &found, m->r->store, IGNORE_META, err));
-    for (size_t i = 0; i < m->n; i++)
-        add_rule(&b, m->list[i].key);
-    TRY(rag_buf_status(&b, err));
-    st = rag_store_meta_set(m->r->store, IGNORE_META, rag_buf_str(&b), err);
+    if (paths == NULL)
+        return rag_fail_nomem(err);
+    rag_buf_init(&b, MAX_NAME_BYTES);
+    for (size_t i = 0; i < m->n; i++) {
+        rag_buf_clear(&b);
+        rag_flow_path(&b, m->list[i].root, m->list[i].key);
+        TRY(rag_buf_status(&b, err));
+        if (!rag_arena_str(&m->arena, &paths[i], rag_buf_str(&b))) {
+            st = rag_fail_nomem(err);
+            goto out;
+        }
+    }
+    st = rag_flow_ignored_change(m->r->store, paths, m->n, true, err);
 out:
     rag_buf_dispose(&b);
     return st;

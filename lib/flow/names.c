@@ -32,6 +32,8 @@ void rag_flow_name(rag_buf *out, const rag *r, rag_str root, rag_str key,
 
     rag_buf_init(&path, MAX_NAME_BYTES);
     rag_flow_path(&path, root, key);
+    if (path.failed != RAG_OK && out->failed == RAG_OK)
+        out->failed = path.failed; /* a name is whole or an error */
     p = rag_buf_str(&path);
     while (cwd.len != 0 && cwd.ptr[cwd.len - 1] == '/')
         cwd.len--; /* the root folder itself */

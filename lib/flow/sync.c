@@ -42,6 +42,7 @@ typedef struct job {
     uint8_t old_sha[RAG_SHA256_BYTES];
     /* what the worker found */
     bool same;
+    bool partial; /* good records stored, err says what of the bad ones */
     rag_status st;
     rag_error err;
     /* what the writer made */
@@ -448,6 +449,9 @@ static rag_status end_badly(rag_sync *s, job *j, rag_error *err)
         rag_buf_addz(&reason, "; its last good version stays searchable "
                               "('rag rm' forgets it)");
     j->type = NULL;
+    /* what this machine could not do just now is tried again next time */
+    if (j->st == RAG_E_IO || j->st == RAG_E_NOTFOUND)
+        j->look.looked_ns = 0;
     info_of(&f, s, j, &fp);
     f.result =
         tf.result == RAG_INGEST_FAILED ? RAG_FILE_FAILED : RAG_FILE_SKIPPED;
@@ -482,6 +486,8 @@ static rag_status note_look(rag_sync *s, const job *j, rag_error *err)
         goto out;
     f.look = j->look;
     /* the strings are borrowed until the next call */
+    if (f.reason.len != 0)
+        s->report->n_partial++; /* the good records of a broken file */
     if (!rag_arena_str(&arena, &f.reason, f.reason) ||
         !rag_arena_str(&arena, &f.fingerprint, f.fingerprint) ||
         !rag_arena_str(&arena, &f.type, f.type) ||
@@ -510,6 +516,10 @@ static rag_status end_well(rag_sync *s, job *j, rag_error *err)
     rag_buf_init(&fp, 4096);
     info_of(&f, s, j, &fp);
     f.result = RAG_FILE_OK;
+    if (j->partial) {
+        f.reason = tf.reason = rag_str_of(j->err.msg);
+        s->report->n_partial++;
+    }
     TRY(rag_buf_status(&j->warnings, err));
     tf.result = j->had_version ? RAG_INGEST_UPDATED : RAG_INGEST_ADDED;
     if (j->same) {
@@ -542,9 +552,8 @@ static rag_status end_job(rag_sync *s, job *j, rag_error *err)
     if (j->n_docs != 0 && j->type != NULL && strcmp(j->type, "records") == 0 &&
         (j->st == RAG_E_FORMAT || j->st == RAG_E_LIMIT ||
          j->st == RAG_E_NOTEXT)) {
-        rag_buf_addf(&j->warnings, "%s\n", j->err.msg);
+        j->partial = true;
         j->st = RAG_OK;
-        s->report->n_partial++;
     }
     if (j->st == RAG_E_CANCELLED)
         st = rag_fail(err, RAG_E_CANCELLED, "interrupted");
@@ -670,6 +679,8 @@ static rag_status again(rag_sync *s, rag_str root_path, const rag_store_file *f,
         tf.result = RAG_INGEST_FAILED;
     else if (f->result == RAG_FILE_SKIPPED)
         tf.result = RAG_INGEST_SKIPPED;
+    else if (f->reason.len != 0)
+        s->report->n_partial++;
     tf.reason = f->reason;
     tf.type = f->type;
     tf.n_pages = (uint64_t)f->n_pages;

@@ -140,8 +140,8 @@ typedef struct rag_ingest_report {
     uint64_t n_missing;  /* live chunks without a vector at the end */
     uint64_t n_tokens;   /* dry run: of the chunks, estimated */
     uint64_t n_requests; /* dry run: to the embedding endpoint */
-    bool needs_prune;   /* removals were held back */
-    bool roots_missing; /* a root or folder could not be listed */
+    bool needs_prune;    /* removals were held back */
+    bool roots_missing;  /* a root or folder could not be listed */
     bool interrupted;
     double ms_read, ms_embed, ms_index, ms_total;
 } rag_ingest_report;

@@ -339,7 +339,7 @@ static void small_sections_stay_with_their_siblings(void **state)
         assert_true(rag_str_eqz(s->heading, first ? "Book" : "Long"));
         /* a chunk of small sections begins with a heading */
         assert_true(!first || b.ptr[c->chunks[i].start] == '#');
-        assert_true(!first || c->chunks[i].n_tokens >= 120);
+        assert_true(!first || c->chunks[i].n_tokens >= 90);
     }
     rag_chunks_free(c);
     made_free(m);

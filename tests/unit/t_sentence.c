@@ -50,8 +50,7 @@ static const char *const cases[] = {
     "Version 2. ¦Next",
     "An example vs. another one. ¦End.",
     "It was him and I. ¦Then we left.",
-    "This line is wrapped in the middle of the\nsentence and goes on. ¦Here is "
-    "another.",
+    "This line is wrapped inside a\nlong sentence. ¦Here is another.",
     "A paragraph without a stop\n\n¦Another paragraph",
     "A paragraph without a stop\r\n\r\n¦Another paragraph",
     "A paragraph\n   \n¦Another",

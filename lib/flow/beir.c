@@ -35,8 +35,7 @@ typedef struct run {
     bool *asked;    /* [n_qrels] set at the first judgment of a query seen */
     double *grades; /* [n_qrels] scratch */
     rag_eval_result *out;
-    rag_error partial; /* the last warning of a file */
-    rag_error broken;  /* why the corpus could not be stored */
+    rag_error broken; /* why the corpus could not be stored */
 } run;
 
 static rag_status map_text(rag_map *out, const char *dir, const char *name,
@@ -221,18 +220,14 @@ static void hear_file(void *ctx, const rag_ingest_file *f)
 {
     run *u = ctx;
 
-    if (f->result == RAG_INGEST_FAILED || f->result == RAG_INGEST_SKIPPED)
+    /* a corpus with broken lines is no corpus, though a folder's record file
+     * with some is worth keeping */
+    if (f->result != RAG_INGEST_REMOVED && f->result != RAG_INGEST_KEPT &&
+        f->reason.len != 0)
         (void)rag_fail(
             &u->broken, RAG_E_FORMAT, "%.*s: %.*s",
             (int)(f->path.len < 200 ? f->path.len : 200), f->path.ptr,
             (int)(f->reason.len < 200 ? f->reason.len : 200), f->reason.ptr);
-    else if (f->n_warnings != 0) {
-        rag_str w = f->warnings[f->n_warnings - 1];
-
-        (void)rag_fail(&u->partial, RAG_E_FORMAT, "%.*s: %.*s",
-                       (int)(f->path.len < 200 ? f->path.len : 200),
-                       f->path.ptr, (int)(w.len < 200 ? w.len : 200), w.ptr);
-    }
 }
 
 static void hear_progress(void *ctx, const rag_ingest_progress *p)
@@ -262,8 +257,6 @@ static rag_status fill(run *u, rag_error *err)
     if (st != RAG_OK)
         goto out;
     TRY(rag_ingest(&report, u->r, &o, &watch, err));
-    if (report.n_partial != 0 && u->broken.code == RAG_OK)
-        u->broken = u->partial;
     if (u->broken.code != RAG_OK) {
         st = rag_fail(err, u->broken.code, "%s", u->broken.msg);
         goto out;

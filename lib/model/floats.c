@@ -205,7 +205,8 @@ static void get_array(const float **values, size_t *n, const rag_floats *f,
 {
     size_t start = k != 0 ? f->ends[k - 1] : 0;
 
-    *values = f->values + start;
+    /* nothing was allocated while every array is empty */
+    *values = f->values != NULL ? f->values + start : NULL;
     *n = f->ends[k] - start;
 }
 

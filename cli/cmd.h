@@ -64,6 +64,8 @@ extern const size_t n_commands;
 /* Tells a failure as the contract wants it (one line on stderr, an error object
  * on stdout under --json) and returns its exit code. */
 int cmd_fail(const cmd_run *run, const rag_error *err);
+/* The same with another exit code than the failure's own. */
+int cmd_fail_as(const cmd_run *run, const rag_error *err, int exit);
 /* The same for wrong usage. */
 int cmd_usage(const cmd_run *run, const char *fmt, ...) RAG_PRINTF(2, 3);
 

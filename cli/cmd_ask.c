@@ -6,9 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/file.h"
 #include "base/hash.h"
 #include "base/utf8.h"
+#include "lines.h"
 #include "out.h"
 
 /* questions, or piped context, on standard input */
@@ -397,25 +397,17 @@ static int batch(cmd_run *run, rag *r, const rag_ask_opts *o, rag_error *err)
     int worst = EXIT_OK;
     bool all_nothing = true;
     int64_t no = 0;
-    rag_str rest;
     rag_str line;
-    rag_buf b;
+    bool got;
+    lines in;
 
-    rag_buf_init(&b, MAX_STDIN_BYTES * 2);
-    if (rag_file_read_fd(&b, STDIN_FILENO, "standard input", MAX_STDIN_BYTES,
-                         err) != RAG_OK) {
-        rag_buf_dispose(&b);
-        return EXIT_MACHINE;
-    }
-    rest = rag_buf_str(&b);
-    while (rag_str_next_line(&line, &rest) && !term_interrupted(NULL)) {
+    lines_init(&in);
+    for (; lines_next(&line, &got, &in, err) == RAG_OK && got; no++) {
         rag_error why = {RAG_OK, ""};
         int code;
 
-        if (rag_str_trim(line).len == 0) {
-            no++;
+        if (rag_str_trim(line).len == 0)
             continue;
-        }
         code = one(run, r, rag_str_trim(line), o, no, &why);
         if (why.code != RAG_OK)
             out_error_line(run, no, &why);
@@ -424,9 +416,8 @@ static int batch(cmd_run *run, rag *r, const rag_ask_opts *o, rag_error *err)
             if (code > worst)
                 worst = code;
         }
-        no++;
     }
-    rag_buf_dispose(&b);
+    lines_dispose(&in);
     return worst == EXIT_OK && all_nothing ? EXIT_NOTHING : worst;
 }
 
@@ -442,8 +433,7 @@ static rag_status piped(rag_buf *out, cmd_run *run, rag_error *err)
     if (poll(&p, 1, 1000) == 0)
         term_info(run->term, "rag: waiting for standard input, a pipe "
                              "(< /dev/null leaves it out)");
-    return rag_file_read_fd(out, STDIN_FILENO, "standard input",
-                            MAX_STDIN_BYTES, err);
+    return lines_all(out, MAX_STDIN_BYTES, err);
 }
 
 static int ask(cmd_run *run, rag_error *err)

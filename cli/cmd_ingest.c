@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "lines.h"
 #include "out.h"
 
 /* a list of paths on standard input */
@@ -175,9 +176,14 @@ static void report_json(rag_jw *w, const rag_ingest_report *r)
 
 static void part(rag_buf *b, uint64_t n, const char *what)
 {
+    size_t len = strlen(what);
+
+    /* "1 chunk", "2 chunks" */
+    if (n == 1 && what[len - 1] == 's')
+        len--;
     if (n != 0)
-        rag_buf_addf(b, "%s%llu %s", b->len != 0 ? ", " : "",
-                     (unsigned long long)n, what);
+        rag_buf_addf(b, "%s%llu %.*s", b->len != 0 ? ", " : "",
+                     (unsigned long long)n, (int)len, what);
 }
 
 static void report_text(cmd_run *run, const rag_ingest_report *r)
@@ -196,7 +202,7 @@ static void report_text(cmd_run *run, const rag_ingest_report *r)
         rag_buf_addz(&b, "no files");
     part(&b, r->n_chunks, "chunks");
     part(&b, r->n_embedded, "embedded");
-    part(&b, r->n_reused, "vectors reused");
+    part(&b, r->n_reused, "reused vectors");
     if (f.dry_run)
         part(&b, r->n_tokens, "tokens");
     term_info(run->term, "%s (%.1f s)%s%s", b.ptr, r->ms_total / 1e3,
@@ -209,6 +215,15 @@ static void report_text(cmd_run *run, const rag_ingest_report *r)
                   f.no_embed ? "'rag ingest' embeds them"
                              : "'rag model add FILE' adds an embedding model");
     rag_buf_dispose(&b);
+}
+
+static rag_status add(opt_list *out, const char *item, rag_error *err)
+{
+    if (item == NULL ||
+        !rag_mem_grow(&out->items, &out->cap, out->n + 1, sizeof *out->items))
+        return rag_fail_nomem(err);
+    out->items[out->n++] = item;
+    return RAG_OK;
 }
 
 /* Paths, one a line or NUL-terminated. */
@@ -234,19 +249,31 @@ static rag_status read_list(opt_list *out, rag_arena *a, const char *from,
                               : rag_str_cut(rest, at + 1, rest.len);
         if (one.len == 0)
             continue;
-        if (!rag_mem_grow(&out->items, &out->cap, out->n + 1,
-                          sizeof *out->items)) {
-            st = rag_fail_nomem(err);
-            goto out;
-        }
-        out->items[out->n] = rag_arena_strndup(a, one.ptr, one.len);
-        if (out->items[out->n++] == NULL) {
-            st = rag_fail_nomem(err);
-            goto out;
-        }
+        TRY(add(out, rag_arena_strndup(a, one.ptr, one.len), err));
     }
 out:
     rag_buf_dispose(&b);
+    return st;
+}
+
+/* Globs of a setting, when no flag gave any. */
+static rag_status globs(opt_list *out, rag_arena *a, const cmd_run *run,
+                        const char *name, rag_error *err)
+{
+    rag_str rest = rag_str_of(settings_value(run->settings, name));
+    rag_status st = RAG_OK;
+
+    if (out->n != 0)
+        return RAG_OK;
+    for (rest = rag_str_trim(rest); rest.len != 0 && st == RAG_OK;
+         rest = rag_str_trim(rest)) {
+        size_t n = 0;
+
+        while (n < rest.len && rest.ptr[n] != ' ' && rest.ptr[n] != '\t')
+            n++;
+        st = add(out, rag_arena_strndup(a, rest.ptr, n), err);
+        rest = rag_str_cut(rest, n, rest.len);
+    }
     return st;
 }
 
@@ -346,7 +373,8 @@ static rag_status ingest(int *code, cmd_run *run, const rag_ingest_opts *o,
     if (rep.interrupted)
         term_info(run->term, "interrupted: what was finished is kept, 'rag "
                              "ingest' goes on");
-    else if (done != RAG_OK && rep.n_missing != 0)
+    else if (rep.n_missing != 0 &&
+             (exit_of(done) == EXIT_KEY || exit_of(done) == EXIT_ENDPOINT))
         term_info(run->term, "text and words are stored and searchable; 'rag "
                              "ingest' goes on with the vectors");
     *code = code_of(&rep);
@@ -373,12 +401,7 @@ static int run_ingest(cmd_run *run, rag_error *err)
             o.stdin_fd = STDIN_FILENO;
             continue;
         }
-        if (!rag_mem_grow(&paths.items, &paths.cap, paths.n + 1,
-                          sizeof *paths.items)) {
-            st = rag_fail_nomem(err);
-            goto out;
-        }
-        paths.items[paths.n++] = run->argv[i];
+        TRY(add(&paths, run->argv[i], err));
     }
     if (f.files_from != NULL)
         TRY(read_list(&paths, &a, f.files_from, err));
@@ -407,6 +430,8 @@ static int run_ingest(cmd_run *run, rag_error *err)
     o.n_paths = paths.n;
     o.name = f.name;
     o.type = f.type;
+    TRY(globs(&f.include, &a, run, "ingest.include", err));
+    TRY(globs(&f.exclude, &a, run, "ingest.exclude", err));
     o.include = f.include.items;
     o.n_include = f.include.n;
     o.exclude = f.exclude.items;

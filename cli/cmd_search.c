@@ -2,16 +2,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
-#include "base/file.h"
 #include "base/utf8.h"
+#include "lines.h"
 #include "out.h"
 
-/* questions on standard input, one a line */
-#define MAX_QUERIES_BYTES ((size_t)64 << 20)
 /* of a passage shown on a terminal */
 #define SHOWN_LINES 6
+/* and of one of its lines: a record or minified page is one line */
+#define SHOWN_BYTES 320
 
 typedef struct flags {
     size_t k;
@@ -63,8 +62,9 @@ static void show_text(term *t, rag_str text)
         if (line.len == 0)
             continue;
         term_outz(t, "    ");
-        term_text(t, line);
-        term_outz(t, "\n");
+        term_text(t, rag_str_cut(line, 0,
+                                 rag_utf8_grapheme_floor(line, SHOWN_BYTES)));
+        term_outz(t, line.len > SHOWN_BYTES ? "…\n" : "\n");
         n++;
     }
     if (rag_str_trim(text).len != 0)
@@ -193,18 +193,12 @@ static int batch(cmd_run *run, rag *r, const rag_search_opts *o, rag_error *err)
     int64_t no = 0;
     int worst = EXIT_OK;
     bool any = false;
-    rag_str rest;
+    bool got;
     rag_str line;
-    rag_buf b;
+    lines in;
 
-    rag_buf_init(&b, MAX_QUERIES_BYTES * 2);
-    if (rag_file_read_fd(&b, STDIN_FILENO, "standard input", MAX_QUERIES_BYTES,
-                         err) != RAG_OK) {
-        rag_buf_dispose(&b);
-        return EXIT_MACHINE;
-    }
-    rest = rag_buf_str(&b);
-    while (rag_str_next_line(&line, &rest) && !term_interrupted(NULL)) {
+    lines_init(&in);
+    for (; lines_next(&line, &got, &in, err) == RAG_OK && got; no++) {
         rag_error why = {RAG_OK, ""};
         bool found = false;
 
@@ -217,9 +211,8 @@ static int batch(cmd_run *run, rag *r, const rag_search_opts *o, rag_error *err)
                 worst = code;
         }
         any = any || found;
-        no++;
     }
-    rag_buf_dispose(&b);
+    lines_dispose(&in);
     return worst == EXIT_OK && !any ? EXIT_NOTHING : worst;
 }
 

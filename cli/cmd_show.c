@@ -59,7 +59,7 @@ static void shown_text(term *t, const rag_shown *s)
         term_outz(t, "\n");
 }
 
-static rag_status show(cmd_run *run, rag_error *err)
+static rag_status show(bool *none, cmd_run *run, rag_error *err)
 {
     rag_str name = rag_str_of(run->argv[0]);
     rag_shown *s = NULL;
@@ -73,7 +73,10 @@ static rag_status show(cmd_run *run, rag_error *err)
         name = rag_buf_str(&bytes);
     }
     TRY(cmd_open(&r, run, RAG_OPEN_READ, 0, err));
-    TRY(rag_show(&s, r, name, f.b64, err));
+    st = rag_show(&s, r, name, f.b64, err);
+    *none = st == RAG_E_NOTFOUND;
+    if (st != RAG_OK)
+        goto out;
     if (run->global->json || run->global->jsonl)
         TRY(shown_json(run, s, err));
     else
@@ -87,12 +90,20 @@ out:
 
 static int run_show(cmd_run *run, rag_error *err)
 {
+    bool none = false;
+
     if (run->argc != 1)
         return cmd_usage(run, "show takes one document: rag show DOC (rag ls "
                               "lists them)");
     if (f.raw && (run->global->json || run->global->jsonl))
         return cmd_usage(run, "--raw goes without --json and --jsonl");
-    return exit_of(show(run, err));
+    if (show(&none, run, err) == RAG_OK)
+        return EXIT_OK;
+    if (!none)
+        return exit_of(err->code);
+    (void)cmd_fail_as(run, err, EXIT_NOTHING);
+    rag_error_clear(err);
+    return EXIT_NOTHING;
 }
 
 extern const cmd cmd_show;

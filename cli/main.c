@@ -35,9 +35,8 @@ int exit_of(rag_status st)
     case RAG_E_INVAL:
     case RAG_E_MISMATCH:
     case RAG_E_UNSUPPORTED:
+    case RAG_E_NOTFOUND: /* a file or model that somebody named */
         return EXIT_USAGE;
-    case RAG_E_NOTFOUND:
-        return EXIT_NOTHING;
     case RAG_E_FORMAT:
     case RAG_E_LIMIT:
     case RAG_E_PROTECTED:
@@ -64,6 +63,25 @@ int exit_of(rag_status st)
     return EXIT_MACHINE;
 }
 
+/* What to try next, by the kind of failure; NULL: the message says it. */
+static const char *hint_of(int exit)
+{
+    switch (exit) {
+    case EXIT_KEY:
+        return "'rag config' shows which variable the key comes from "
+               "(embed.key_env, chat.key_env)";
+    case EXIT_ENDPOINT:
+        return "'rag doctor' asks the endpoints";
+    case EXIT_BUSY:
+        return "try again later, or with --wait SECS";
+    case EXIT_DAMAGED:
+        return "'rag doctor' says what is wrong, 'rag doctor --repair' mends "
+               "what can be made again";
+    default:
+        return NULL;
+    }
+}
+
 static int tell_error(const cmd_run *run, const char *code, int exit,
                       const char *msg)
 {
@@ -83,7 +101,7 @@ static int tell_error(const cmd_run *run, const char *code, int exit,
     rag_jw_strz(w, "code", code);
     rag_jw_int(w, "exit", exit);
     rag_jw_strz(w, "message", msg);
-    rag_jw_null(w, "hint");
+    rag_jw_strz(w, "hint", hint_of(exit));
     rag_jw_end(w);
     rag_jw_end(w);
     if (rag_jw_finish(&b, w, false, NULL) == RAG_OK) {
@@ -97,10 +115,11 @@ static int tell_error(const cmd_run *run, const char *code, int exit,
 
 int cmd_fail(const cmd_run *run, const rag_error *err)
 {
-    int exit = exit_of(err->code);
+    return cmd_fail_as(run, err, exit_of(err->code));
+}
 
-    if (err->code == RAG_E_CANCELLED && term_interrupted(NULL))
-        exit = EXIT_INTERRUPTED;
+int cmd_fail_as(const cmd_run *run, const rag_error *err, int exit)
+{
     return tell_error(run, rag_status_name(err->code), exit, err->msg);
 }
 

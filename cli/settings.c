@@ -54,6 +54,10 @@ const setting settings_table[] = {
      "passages of a search or a prompt"},
     {"retrieve.dense_weight", "RAG_RETRIEVE_DENSE_WEIGHT", SET_NUM, "-1", true,
      "share of meaning against words, 0 to 1; -1: by the evidence"},
+    {"ingest.include", "RAG_INGEST_INCLUDE", SET_STR, NULL, true,
+     "only files that match one of these globs, separated by blanks"},
+    {"ingest.exclude", "RAG_INGEST_EXCLUDE", SET_STR, NULL, true,
+     "leave out files that match one of these globs"},
     {"chunk.min_tokens", "RAG_CHUNK_MIN_TOKENS", SET_SIZE, "250", true,
      "passages are at least so long where the text allows"},
     {"chunk.max_tokens", "RAG_CHUNK_MAX_TOKENS", SET_SIZE, "400", true,
@@ -519,7 +523,7 @@ const char *settings_project_file(const settings *s)
 
 /* ---- to the library ----------------------------------------------------- */
 
-static const char *str_of(const settings *s, const char *name)
+const char *settings_value(const settings *s, const char *name)
 {
     const char *v = s->value[settings_find(name)];
 
@@ -555,12 +559,12 @@ static void endpoint(const char **url, const char **key, const settings *s,
     bool openai = model != NULL && strncmp(model, "openai:", 7) == 0;
     const char *from = NULL;
 
-    *url = str_of(s, set_url);
+    *url = settings_value(s, set_url);
     if (*url == NULL && fallback(&from, model))
         *url = from;
-    key_env = str_of(s, key_env);
+    key_env = settings_value(s, key_env);
     if (key_env == NULL && openai &&
-        (str_of(s, set_url) == NULL ||
+        (settings_value(s, set_url) == NULL ||
          strncmp(*url, "https://api.openai.com/", 23) == 0))
         key_env = "OPENAI_API_KEY";
     *key = key_env != NULL ? variable(key_env) : NULL;
@@ -576,14 +580,14 @@ rag_status settings_config(rag_config *out, const settings *s, rag_error *err)
     out->data_dir = s->data_dir;
     out->cache_dir = s->cache_dir;
     out->cwd = s->cwd;
-    out->embed_model = str_of(s, "embed.model");
+    out->embed_model = settings_value(s, "embed.model");
     endpoint(&out->embed_url, &out->embed_key, s, out->embed_model, "embed.url",
              "embed.key_env");
-    out->embed_query_prefix = str_of(s, "embed.query_prefix");
-    out->embed_passage_prefix = str_of(s, "embed.passage_prefix");
+    out->embed_query_prefix = settings_value(s, "embed.query_prefix");
+    out->embed_passage_prefix = settings_value(s, "embed.passage_prefix");
     out->embed_batch_texts = size_of(s, "embed.batch");
     out->embed_in_flight = size_of(s, "embed.in_flight");
-    out->chat_model = str_of(s, "chat.model");
+    out->chat_model = settings_value(s, "chat.model");
     endpoint(&out->chat_url, &out->chat_key, s, out->chat_model, "chat.url",
              "chat.key_env");
     out->chat_temperature = num_of(s, "chat.temperature");
@@ -601,7 +605,7 @@ rag_status settings_config(rag_config *out, const settings *s, rag_error *err)
     out->n_jobs = size_of(s, "jobs");
     if (truth(&allow, s->value[settings_find("net.allow_http")]))
         out->allow_http = allow;
-    out->ca_file = str_of(s, "net.ca_file");
+    out->ca_file = settings_value(s, "net.ca_file");
     return RAG_OK;
 }
 

@@ -47,6 +47,8 @@ size_t settings_find(const char *name);
 /* A SET_BOOL's value. */
 bool settings_truth(const char *value);
 
+/* By name; NULL also when it is empty. */
+const char *settings_value(const settings *s, const char *name);
 const char *settings_get(const settings *s, size_t i); /* NULL: not set */
 /* "flag", "environment RAG_X", "/path/config:3", "default", "OLLAMA_HOST" */
 const char *settings_origin(const settings *s, size_t i);

@@ -62,7 +62,7 @@ static void libraries(const doctor *d)
     rag_error err = {RAG_OK, ""};
     const char *curl = rag_embed_http_library(&err);
 
-    say(d, "ok", RAG_OK, "libraries", NULL, "%s, %s, cpu tier %s",
+    say(d, "ok", RAG_OK, "libraries", NULL, "SQLite %s, FAISS %s, cpu tier %s",
         rag_store_sqlite_version(), rag_store_faiss_version(),
         rag_encoder_tier());
     if (curl != NULL)
@@ -187,10 +187,6 @@ static rag_status open_store(doctor *d, bool repair, rag_error *err)
 
 static void counts(const doctor *d, const rag_state *s)
 {
-    say(d, "ok", RAG_OK, "documents", NULL,
-        "%llu documents, %llu chunks, %llu vectors",
-        (unsigned long long)s->n_documents, (unsigned long long)s->n_chunks,
-        (unsigned long long)s->n_vectors);
     if (s->n_missing != 0 && strcmp(s->embed_model.ptr, "none") == 0)
         say(d, "warn", RAG_OK, "vectors", "rag model add FILE, then rag ingest",
             "%llu chunks are found by words only: no embedding model",

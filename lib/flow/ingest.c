@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -18,6 +19,9 @@
 #define PRUNE_FREELY 10
 /* one document through a pipe */
 #define MAX_PIPE_BYTES ((size_t)256 << 20)
+#define PIPE_READ_BYTES ((size_t)1 << 16)
+/* how often Ctrl-C is looked for while a pipe is silent */
+#define PIPE_WAIT_MS 100
 
 typedef struct run {
     rag *r;
@@ -500,7 +504,37 @@ out:
 }
 
 /* What a pipe has, in memory that behaves like a file. */
-static rag_status spool(int *out, int fd, rag_error *err)
+/* The whole pipe, with an eye on Ctrl-C while nothing comes. */
+static rag_status read_pipe(rag_buf *out, const rag *r, int fd, rag_error *err)
+{
+    for (;;) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        char *to = rag_buf_reserve(out, PIPE_READ_BYTES);
+        ssize_t n;
+
+        if (to == NULL)
+            return rag_buf_status(out, err);
+        if (rag_flow_cancelled(r))
+            return rag_fail(err, RAG_E_CANCELLED, "interrupted");
+        if (poll(&p, 1, PIPE_WAIT_MS) <= 0)
+            continue;
+        n = read(fd, to, PIPE_READ_BYTES);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return rag_fail_errno(err, errno, "cannot read standard input");
+        if (n == 0)
+            return RAG_OK;
+        rag_buf_wrote(out, (size_t)n);
+        if (out->len > MAX_PIPE_BYTES)
+            return rag_fail(err, RAG_E_LIMIT,
+                            "standard input: more than %zu MB, the most that "
+                            "is read",
+                            MAX_PIPE_BYTES >> 20);
+    }
+}
+
+static rag_status spool(int *out, const rag *r, int fd, rag_error *err)
 {
     rag_buf b;
     rag_status st;
@@ -508,7 +542,7 @@ static rag_status spool(int *out, int fd, rag_error *err)
 
     *out = -1;
     rag_buf_init(&b, MAX_PIPE_BYTES + ((size_t)1 << 20));
-    TRY(rag_file_read_fd(&b, fd, "standard input", MAX_PIPE_BYTES, err));
+    TRY(read_pipe(&b, r, fd, err));
     mem = memfd_create("rag-stdin", MFD_CLOEXEC);
     if (mem < 0) {
         st = rag_fail_errno(err, errno, "cannot keep standard input");
@@ -534,7 +568,7 @@ static rag_status sync_pipe(run *u, rag_error *err)
     rag_status st;
     int fd;
 
-    TRY(spool(&fd, u->opts->stdin_fd, err));
+    TRY(spool(&fd, u->r, u->opts->stdin_fd, err));
     st = put_root(u, RAG_FLOW_PIPE_ROOT, true, err);
     if (st != RAG_OK) {
         (void)close(fd);

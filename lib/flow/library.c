@@ -243,7 +243,9 @@ static bool cut_part(parts *p)
         }
         p->line_end = p->line;
         if (dash != SIZE_MAX &&
-            !rag_str_u64(&p->line_end, rag_str_cut(tail, dash + 1, tail.len))) {
+            (!rag_str_u64(&p->line_end,
+                          rag_str_cut(tail, dash + 1, tail.len)) ||
+             p->line_end < p->line)) {
             p->line = p->line_end = 0;
             return false;
         }
@@ -290,7 +292,12 @@ static rag_status cut_lines(rag_str *text, uint64_t *start, const parts *p,
     while (at <= text->len) {
         size_t nl;
 
-        if (line == p->line)
+        if (at != 0 && at == text->len) { /* behind the last line's end */
+            if (from != SIZE_MAX)
+                break;
+            line--;
+        }
+        if (line == p->line && from == SIZE_MAX)
             from = at;
         nl = rag_str_find_char(rag_str_cut(*text, at, text->len), '\n');
         if (nl == SIZE_MAX || line == p->line_end) {

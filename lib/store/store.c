@@ -499,7 +499,7 @@ out:
 
 const char *rag_store_sqlite_version(void)
 {
-    return "SQLite " SQLITE_VERSION;
+    return SQLITE_VERSION;
 }
 
 const char *rag_store_faiss_version(void)

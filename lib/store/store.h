@@ -446,7 +446,7 @@ RAG_NODISCARD rag_status rag_store_check(rag_store *s, bool repair,
                                          rag_store_check_fn fn, void *ctx,
                                          rag_error *err);
 
-/* "SQLite 3.40.1", "FAISS 1.7.3" for `rag version --build`. */
+/* "3.40.1", "1.7.3" for `rag version --build`. */
 const char *rag_store_sqlite_version(void);
 const char *rag_store_faiss_version(void);
 

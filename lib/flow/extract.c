@@ -175,7 +175,8 @@ static rag_status got(void *ctx, size_t first, size_t n, const float *vectors,
 }
 
 /* Adds how near each of the best candidates is in meaning: for questions in
- * other words, or another language, than the text. */
+ * other words, or another language, than the text. Only by the built-in
+ * encoder: a remote one would be sent passages, and waited for. */
 static rag_status add_meaning(work *w, rag *r, const rag_hits *hits,
                               rag_str question, rag_error *err)
 {
@@ -189,7 +190,7 @@ static rag_status add_meaning(work *w, rag *r, const rag_hits *hits,
     meaning m;
 
     TRY(rag_flow_embedder(&e, r, err));
-    if (e == NULL || n == 0)
+    if (e == NULL || n == 0 || strncmp(r->embed_model, "builtin:", 8) != 0)
         goto out;
     query = rag_calloc(MAX_DIMS, sizeof *query);
     if (query == NULL) {

@@ -76,8 +76,16 @@ static rag_status fence_new(char out[40], rag_error *err)
 static void add_passage(rag_buf *out, const rag_hit *h, size_t n,
                         const char *fence)
 {
+    rag_str name = h->document;
+
+    /* a remote model need not know where the user's folders lie */
+    for (size_t i = name.len; i-- > 0;)
+        if (name.ptr[i] == '/') {
+            name = rag_str_cut(name, i + 1, name.len);
+            break;
+        }
     rag_buf_addf(out, "[%zu] ", n);
-    add_clean(out, h->document, fence);
+    add_clean(out, name, fence);
     if (h->page != 0)
         rag_buf_addf(out, ", page %u", h->page);
     for (size_t i = 0; i < h->n_headings; i++) {

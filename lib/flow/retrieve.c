@@ -429,10 +429,13 @@ static rag_status run(search *s, size_t k, rag_error *err)
     bool dense = false;
     rag_status st;
 
-    TRY(rag_store_read_begin(s->r->store, err));
+    /* before the view is opened: a slow server must not hold it */
+    st = mode != RAG_LEXICAL ? embed_query(&dense, s, err) : RAG_OK;
+    if (st == RAG_OK)
+        st = rag_store_read_begin(s->r->store, err);
+    if (st != RAG_OK)
+        return st;
     TRY(make_filter(s, err));
-    if (mode != RAG_LEXICAL)
-        TRY(embed_query(&dense, s, err));
     if (mode != RAG_DENSE)
         TRY(find_words(s, err));
     if (dense)

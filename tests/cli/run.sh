@@ -33,9 +33,9 @@ normalise() {
         -e 's/"chunk":"[^"]*"/"chunk":"ID"/g' \
         -e 's/"(ingested|modified)":"[^"]*"/"\1":"TIME"/g' \
         -e 's/20[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}/DATE/g' \
-        -e 's/<<[0-9a-f]{32}>>/<<MARK>>/g' \
+        -e 's/pid [0-9]+/pid N/' -e 's/<<[0-9a-f]{32}>>/<<MARK>>/g' \
         -e 's/,"bytes":[0-9]+\}$/,"bytes":N}/' \
-        -e 's/^(size +)[0-9.]+ MB/\1N MB/'
+        -e 's/^(size +)[0-9.]+ MB.*/\1N MB/'
 }
 
 # run CASE.sh: leaves got.out, got.err, got.code in the case's folder

@@ -3,4 +3,4 @@ rag ask; echo $?
 rag ask ""; echo $?
 rag ask a b; echo $?
 rag ask x --agent; echo $?
-rag ask x --chat nonsense
+rag ask "how do I reset the device?" --chat nonsense

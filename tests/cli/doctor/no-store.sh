@@ -1,1 +1,1 @@
-rag doctor | grep store
+rag doctor | grep "store  "

@@ -3,4 +3,4 @@ printf "\033[31mred\033[0m bell\007\n" > docs/esc.txt
 rag ingest --init docs
 rag show docs/esc.txt
 rag show --raw docs/esc.txt | od -An -c
-rag search red
+rag search bell

@@ -75,6 +75,9 @@ int cmd_unknown(const cmd_run *run, const char *name);
 /* Makes run->config of the settings, again after a flag changed them. */
 RAG_NODISCARD rag_status cmd_configure(cmd_run *run, rag_error *err);
 
+/* RAG_E_INVAL says why no store can be had at all (no HOME, another user's). */
+RAG_NODISCARD rag_status cmd_need_store(const cmd_run *run, rag_error *err);
+
 /* Opens the store of the settings; RAG_E_NOTFOUND becomes a usage error that
  * names the command that makes one. */
 RAG_NODISCARD rag_status cmd_open(rag **out, cmd_run *run, rag_open_mode mode,

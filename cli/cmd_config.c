@@ -80,8 +80,10 @@ static void all_text(cmd_run *run)
     rag_buf b;
 
     rag_buf_init(&b, (size_t)1 << 16);
-    rag_buf_addf(&b, "# store = %s (%s)\n", settings_store(s),
-                 settings_store_origin(s));
+    rag_buf_addf(&b, "# store = %s (%s)\n",
+                 settings_store(s) != NULL ? settings_store(s) : "",
+                 settings_store(s) != NULL ? settings_store_origin(s)
+                                           : settings_no_store(s));
     term_styled(t, TERM_DIM, rag_str_cut(rag_buf_str(&b), 0, b.len - 1));
     term_outz(t, "\n");
     for (size_t i = 0; i < settings_count; i++) {

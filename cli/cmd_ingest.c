@@ -129,9 +129,10 @@ static void on_file(void *ctx, const rag_ingest_file *file)
                      rag_ingest_result_name(file->result),
                      (int)file->reason.len, file->reason.ptr);
     else if (file->result != RAG_INGEST_UNCHANGED)
-        term_verbose(t, "%.*s: %s, %llu chunks", (int)file->path.len,
+        term_verbose(t, "%.*s: %s, %llu chunk%s", (int)file->path.len,
                      file->path.ptr, rag_ingest_result_name(file->result),
-                     (unsigned long long)file->n_chunks);
+                     (unsigned long long)file->n_chunks,
+                     file->n_chunks == 1 ? "" : "s");
     for (size_t i = 0; i < file->n_warnings; i++)
         term_verbose(t, "%.*s: %.*s", (int)file->path.len, file->path.ptr,
                      (int)file->warnings[i].len, file->warnings[i].ptr);
@@ -209,9 +210,9 @@ static void report_text(cmd_run *run, const rag_ingest_report *r)
               f.dry_run ? "" : " in ",
               f.dry_run ? "" : settings_store(run->settings));
     if (!f.dry_run && r->n_missing != 0 && !r->interrupted)
-        term_info(run->term,
-                  "%llu chunks have no vector: they are found by words; %s",
+        term_info(run->term, "%llu chunk%s no vector: found by words alone; %s",
                   (unsigned long long)r->n_missing,
+                  r->n_missing == 1 ? " has" : "s have",
                   f.no_embed ? "'rag ingest' embeds them"
                              : "'rag model add FILE' adds an embedding model");
     rag_buf_dispose(&b);
@@ -294,11 +295,25 @@ out:
     return st;
 }
 
-static rag_status open_for(rag **r, bool *fresh, cmd_run *run, rag_error *err)
+/* A store is not made for a mistyped path. */
+static rag_status all_there(const rag_ingest_opts *o, rag_error *err)
 {
-    rag_status st;
+    for (size_t i = 0; i < o->n_paths; i++)
+        if (access(o->paths[i], F_OK) != 0 && errno == ENOENT)
+            return rag_fail(err, RAG_E_INVAL, "%s: no such file or folder",
+                            o->paths[i]);
+    return RAG_OK;
+}
+
+static rag_status open_for(rag **r, bool *fresh, cmd_run *run,
+                           const rag_ingest_opts *o, rag_error *err)
+{
+    rag_status st = cmd_need_store(run, err);
 
     *fresh = false;
+    *r = NULL;
+    if (st != RAG_OK)
+        return st;
     if (f.dry_run) {
         st = rag_open(r, &run->config, RAG_OPEN_READ, 0, err);
         if (st == RAG_E_NOTFOUND) {
@@ -312,8 +327,10 @@ static rag_status open_for(rag **r, bool *fresh, cmd_run *run, rag_error *err)
     if (st == RAG_E_NOTFOUND) {
         rag_error_clear(err);
         *fresh = true;
-        st = rag_open(r, &run->config, RAG_OPEN_CREATE,
-                      (unsigned)f.wait_s * 1000, err);
+        st = all_there(o, err);
+        if (st == RAG_OK)
+            st = rag_open(r, &run->config, RAG_OPEN_CREATE,
+                          (unsigned)f.wait_s * 1000, err);
     }
     return st;
 }
@@ -341,7 +358,7 @@ static rag_status ingest(int *code, cmd_run *run, const rag_ingest_opts *o,
     memset(&rep, 0, sizeof rep);
     rag_buf_init(&b, (size_t)1 << 30);
     rag_buf_init(&s.jsonl, (size_t)1 << 24);
-    TRY(open_for(&r, &fresh, run, err));
+    TRY(open_for(&r, &fresh, run, o, err));
     if (fresh && settings_store_is_shared_default(run->settings))
         term_info(run->term,
                   "first write into the shared store %s ('rag ingest --init' "
@@ -414,6 +431,17 @@ static int run_ingest(cmd_run *run, rag_error *err)
     if (f.name != NULL && o.stdin_fd < 0) {
         st =
             rag_fail(err, RAG_E_INVAL, "--name goes with '-' (standard input)");
+        goto out;
+    }
+    if (f.type != NULL && !rag_type_is(f.type)) {
+        st = rag_fail(err, RAG_E_INVAL,
+                      "--type %s: text, markdown, html, pdf, records, csv or "
+                      "tsv expected",
+                      f.type);
+        goto out;
+    }
+    if (f.nul && f.files_from == NULL) {
+        st = rag_fail(err, RAG_E_INVAL, "--null goes with --files-from");
         goto out;
     }
     if (f.init)

@@ -193,7 +193,11 @@ static int run_model(cmd_run *run, rag_error *err)
     } else {
         return wrong(run);
     }
-    return exit_of(st);
+    if (st != RAG_E_FORMAT)
+        return exit_of(st);
+    (void)cmd_fail_as(run, err, EXIT_DAMAGED); /* not a file that was read */
+    rag_error_clear(err);
+    return EXIT_DAMAGED;
 }
 
 extern const cmd cmd_model;

@@ -71,11 +71,19 @@ static void show_text(term *t, rag_str text)
         term_outz(t, "    …\n");
 }
 
+static void part_of_score(term *t, const char *name, double v, int decimals)
+{
+    char b[64];
+    int n = isnan(v) ? snprintf(b, sizeof b, "  %s -", name)
+                     : snprintf(b, sizeof b, "  %s %.*f", name, decimals, v);
+
+    if (n > 0)
+        term_outz(t, b);
+}
+
 static void show_hit(term *t, const rag_hit *h)
 {
-    char score[128];
     rag_buf b;
-    int n;
 
     rag_buf_init(&b, (size_t)1 << 20);
     rag_buf_addf(&b, "%u. ", h->rank);
@@ -100,11 +108,12 @@ static void show_hit(term *t, const rag_hit *h)
                         : RAG_STR_LIT("  (changed since: rag ingest)"));
     term_outz(t, "\n");
     if (f.explain) {
-        n = snprintf(score, sizeof score,
-                     "    score %.4f  cosine %.4f  bm25 %.3f  coverage %.2f\n",
-                     h->score, h->dense, h->lexical, h->coverage);
-        if (n > 0)
-            term_outz(t, score);
+        term_outz(t, "  ");
+        part_of_score(t, "score", h->score, 4);
+        part_of_score(t, "cosine", h->dense, 4);
+        part_of_score(t, "bm25", h->lexical, 3);
+        part_of_score(t, "coverage", h->coverage, 2);
+        term_outz(t, "\n");
     }
     show_text(t, h->text);
     rag_buf_dispose(&b);
@@ -231,6 +240,15 @@ static int search(cmd_run *run, rag_error *err)
     if (f.since != NULL && !date_ns(&o.since_ns, f.since))
         return cmd_usage(run, "--since %s: a date as YYYY-MM-DD expected",
                          f.since);
+    if (f.type != NULL && !rag_type_is(f.type))
+        return cmd_usage(run,
+                         "--type %s: text, markdown, html, pdf, records, csv "
+                         "or tsv expected",
+                         f.type);
+    for (size_t i = 0; i < f.meta.n; i++)
+        if (strchr(f.meta.items[i], '=') == NULL)
+            return cmd_usage(run, "--meta %s: KEY=VALUE expected",
+                             f.meta.items[i]);
     o.k = f.k;
     o.path_glob = f.path;
     o.type = f.type;

@@ -143,18 +143,35 @@ rag_status cmd_configure(cmd_run *run, rag_error *err)
     return st;
 }
 
+rag_status cmd_need_store(const cmd_run *run, rag_error *err)
+{
+    if (settings_store(run->settings) != NULL)
+        return RAG_OK;
+    return rag_fail(err, RAG_E_INVAL, "%s", settings_no_store(run->settings));
+}
+
 rag_status cmd_open(rag **out, cmd_run *run, rag_open_mode mode, size_t wait_s,
                     rag_error *err)
 {
-    rag_status st =
-        rag_open(out, &run->config, mode, (unsigned)wait_s * 1000, err);
+    const char *store = settings_store(run->settings);
+    bool shared = settings_store_is_shared_default(run->settings);
+    rag_status st = cmd_need_store(run, err);
 
+    if (st == RAG_OK)
+        st = rag_open(out, &run->config, mode, (unsigned)wait_s * 1000, err);
     if (st != RAG_E_NOTFOUND)
         return st;
+    if (run->global->store != NULL)
+        return rag_fail(err, RAG_E_INVAL,
+                        "no store at %s yet: make one with 'rag ingest --store "
+                        "%s FOLDER'",
+                        store, run->global->store);
     return rag_fail(err, RAG_E_INVAL,
-                    "no store at %s yet: make one with 'rag ingest FOLDER' "
-                    "(or 'rag ingest --init FOLDER' for one in this folder)",
-                    settings_store(run->settings));
+                    "no store at %s yet: make one with 'rag ingest FOLDER'%s",
+                    store,
+                    shared ? " ('rag ingest --init FOLDER': for this folder "
+                             "alone)"
+                           : "");
 }
 
 const cmd *cmd_find(const char *name)
@@ -288,6 +305,17 @@ static void fill_descriptors(void)
             (void)open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY);
 }
 
+/* Wrong usage is told as JSON, too, wherever --json stands. */
+static void look_for_json(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--json") == 0)
+            global.json = true;
+        if (strcmp(argv[i], "--jsonl") == 0)
+            global.jsonl = true;
+    }
+}
+
 int main(int argc, char **argv)
 {
     term t;
@@ -302,6 +330,7 @@ int main(int argc, char **argv)
     (void)signal(SIGPIPE, SIG_IGN);
     rag_log_to(on_log, &t, RAG_LOG_DEBUG);
     at = command_at(argc, argv);
+    look_for_json(argc, argv);
     if (at == 0) {
         int n_args;
 

@@ -85,7 +85,8 @@ struct settings {
     const char *data_dir;
     const char *state_dir;
     const char *cache_dir;
-    const char *store;
+    const char *store; /* NULL: see no_store */
+    const char *no_store;
     const char *store_origin;
     bool shared_default;
     const char *user_file;
@@ -350,11 +351,13 @@ static rag_status nearest(settings *s, rag_error *err)
         if (at == NULL)
             return rag_fail_nomem(err);
         if (lstat(at, &sb) == 0 && S_ISDIR(sb.st_mode)) {
-            if (sb.st_uid != geteuid() && strcmp(dir, s->cwd) != 0)
-                return rag_fail(err, RAG_E_INVAL,
-                                "%s belongs to another user: name it with "
-                                "--store to read it, or another store",
-                                at);
+            if (sb.st_uid != geteuid() && strcmp(dir, s->cwd) != 0) {
+                s->no_store = textf(s,
+                                    "%s belongs to another user: name it with "
+                                    "--store to read it, or another store",
+                                    at);
+                return s->no_store != NULL ? RAG_OK : rag_fail_nomem(err);
+            }
             s->store = at;
             s->store_origin = "nearest .rag";
             return RAG_OK;
@@ -380,11 +383,14 @@ static rag_status find_store(settings *s, const char *flag, rag_error *err)
         st = nearest(s, err);
         if (st != RAG_OK)
             return st;
+        if (s->store == NULL && s->data_dir == NULL && s->no_store == NULL)
+            s->no_store = "no store: set HOME or XDG_DATA_HOME, or name one "
+                          "with --store DIR";
+        if (s->no_store != NULL) {
+            s->store_origin = "none";
+            return RAG_OK;
+        }
         if (s->store == NULL) {
-            if (s->data_dir == NULL)
-                return rag_fail(err, RAG_E_INVAL,
-                                "no store: set HOME or XDG_DATA_HOME, or name "
-                                "one with --store DIR");
             s->store = textf(s, "%s/default", s->data_dir);
             s->store_origin = "default";
             s->shared_default = true;
@@ -499,6 +505,11 @@ const char *settings_untrusted(const settings *s)
 const char *settings_store(const settings *s)
 {
     return s->store;
+}
+
+const char *settings_no_store(const settings *s)
+{
+    return s->no_store;
 }
 
 const char *settings_store_origin(const settings *s)

@@ -55,7 +55,9 @@ const char *settings_origin(const settings *s, size_t i);
 /* Settings of an untrusted project file that were left out, or NULL. */
 const char *settings_untrusted(const settings *s);
 
+/* NULL: there is none to be had, settings_no_store() says why. */
 const char *settings_store(const settings *s); /* folder */
+const char *settings_no_store(const settings *s);
 const char *settings_store_origin(const settings *s);
 bool settings_store_is_shared_default(const settings *s);
 const char *settings_user_file(const settings *s);    /* NULL: no HOME */

@@ -75,6 +75,9 @@ RAG_NODISCARD rag_status rag_open(rag **out, const rag_config *cfg,
                                   rag_error *err);
 void rag_close(rag *r);
 
+/* Is there a reader of that name ("pdf")? */
+bool rag_type_is(const char *name);
+
 /* ---- ingest ------------------------------------------------------------- */
 
 typedef struct rag_ingest_opts {

@@ -210,6 +210,11 @@ static rag_status store(doctor *d, bool repair, rag_error *err)
     rag_state *s = NULL;
     rag_status st;
 
+    if (d->cfg->store_dir == NULL) {
+        say(d, "fail", RAG_E_INVAL, "store", "rag --store DIR doctor",
+            "none can be had: 'rag status' says why");
+        return RAG_OK;
+    }
     permissions(d);
     space(d);
     TRY(open_store(d, repair, err));

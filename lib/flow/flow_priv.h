@@ -84,6 +84,11 @@ RAG_NODISCARD rag_status rag_flow_shown(rag_str *shown, rag_str *bytes,
                                         rag_arena *arena, const rag *r,
                                         rag_str root, rag_str key,
                                         rag_str record_id, rag_error *err);
+/* Does a person's pattern mean this document? Its shown name, its path below
+ * the root, its full path, with and without the record. */
+bool rag_flow_means(const rag *r, rag_str glob, const rag_store_doc *d);
+/* Is that its name: shown, escaped, full, or below the root? */
+bool rag_flow_named(const rag *r, rag_str name, const rag_store_doc *d);
 /* NULL, "changed", "gone", "broken": the file against the look that its visible
  * version was made from. */
 const char *rag_flow_stale(rag_str root, rag_str key,

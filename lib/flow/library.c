@@ -4,42 +4,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/glob.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "flow/flow_priv.h"
 
 #define MAX_NAME_BYTES ((size_t)1 << 17)
 #define MAX_TEXT_BYTES ((size_t)1 << 31)
-
-/* ---- names -------------------------------------------------------------- */
-
-/* Does a person's pattern mean this document? Its shown name, its path below
- * the root, its full path, with and without the record. */
-static bool means(rag *r, rag_str glob, const rag_store_doc *d)
-{
-    bool yes;
-    rag_buf b;
-
-    rag_buf_init(&b, MAX_NAME_BYTES);
-    rag_flow_name(&b, r, d->root_path, d->key, d->record_id);
-    yes = rag_glob_pick(glob, rag_buf_str(&b));
-    if (!yes && d->record_id.len != 0) {
-        rag_buf_clear(&b);
-        rag_flow_name(&b, r, d->root_path, d->key, RAG_STR_LIT(""));
-        yes = rag_glob_pick(glob, rag_buf_str(&b));
-    }
-    if (!yes) {
-        rag_buf_clear(&b);
-        rag_flow_path(&b, d->root_path, d->key);
-        yes = rag_glob_match(glob, rag_buf_str(&b)) ||
-              rag_glob_pick(glob, d->key);
-        if (!yes && glob.len != 0 && glob.ptr[0] == '/')
-            yes = rag_glob_pick(glob, rag_buf_str(&b));
-    }
-    rag_buf_dispose(&b);
-    return yes;
-}
 
 static rag_status describe(rag_document *out, rag_arena *a, rag *r,
                            const rag_store_doc *d, bool check_stale,
@@ -77,7 +47,7 @@ static rag_status list_one(void *ctx, const rag_store_doc *d, rag_error *err)
 
     if (rag_flow_cancelled(l->r))
         return rag_fail(err, RAG_E_CANCELLED, "interrupted");
-    if (l->glob != NULL && !means(l->r, rag_str_of(l->glob), d))
+    if (l->glob != NULL && !rag_flow_means(l->r, rag_str_of(l->glob), d))
         return RAG_OK;
     rag_arena_init(&a);
     st = describe(&doc, &a, l->r, d, l->check_stale, err);
@@ -108,44 +78,6 @@ typedef struct finder {
     rag_buf near;
 } finder;
 
-static bool named(rag *r, rag_str name, const rag_store_doc *d)
-{
-    bool yes;
-    rag_buf b;
-
-    rag_buf_init(&b, MAX_NAME_BYTES);
-    rag_flow_name(&b, r, d->root_path, d->key, d->record_id);
-    yes = rag_str_eq(name, rag_buf_str(&b));
-    if (!yes) { /* as it was shown, escapes and all */
-        rag_buf safe;
-
-        rag_buf_init(&safe, MAX_NAME_BYTES * 4);
-        rag_utf8_show(&safe, rag_buf_str(&b), false);
-        yes = rag_str_eq(name, rag_buf_str(&safe));
-        rag_buf_dispose(&safe);
-    }
-    if (!yes) {
-        rag_buf_clear(&b);
-        rag_flow_path(&b, d->root_path, d->key);
-        if (d->record_id.len != 0) {
-            rag_buf_addc(&b, '#');
-            rag_buf_adds(&b, d->record_id);
-        }
-        yes = rag_str_eq(name, rag_buf_str(&b));
-    }
-    if (!yes) {
-        rag_buf_clear(&b);
-        rag_buf_adds(&b, d->key);
-        if (d->record_id.len != 0) {
-            rag_buf_addc(&b, '#');
-            rag_buf_adds(&b, d->record_id);
-        }
-        yes = rag_str_eq(name, rag_buf_str(&b));
-    }
-    rag_buf_dispose(&b);
-    return yes;
-}
-
 static bool keep_doc(rag_store_doc *to, const rag_store_doc *d, rag_arena *a)
 {
     *to = *d;
@@ -163,7 +95,7 @@ static rag_status find_one(void *ctx, const rag_store_doc *d, rag_error *err)
 
     if (f->found)
         return RAG_OK;
-    if (named(f->r, f->name, d)) {
+    if (rag_flow_named(f->r, f->name, d)) {
         if (!keep_doc(&f->doc, d, f->arena))
             return rag_fail_nomem(err);
         f->found = true;
@@ -358,8 +290,6 @@ rag_status rag_show(rag_shown **out, rag *r, rag_str name, bool bytes,
     rag_arena_init(&s->arena);
     f.arena = &s->arena;
     rag_buf_init(&f.near, MAX_NAME_BYTES * 4);
-    if (rag_str_starts(p.doc, "./"))
-        p.doc = rag_str_cut(p.doc, 2, p.doc.len);
     TRY(look_up(&found, &f, p.doc, err));
     while (!found && !bytes && cut_part(&p))
         TRY(look_up(&found, &f, p.doc, err));
@@ -423,8 +353,9 @@ static rag_status choose(void *ctx, const rag_store_doc *d, rag_error *err)
     for (size_t i = 0; i < m->o->n_globs && !hit; i++) {
         rag_str g = rag_str_of(m->o->globs[i]);
 
-        hit = m->o->bytes ? named(m->r, g, &whole)
-                          : named(m->r, g, &whole) || means(m->r, g, &whole);
+        hit = m->o->bytes ? rag_flow_named(m->r, g, &whole)
+                          : rag_flow_named(m->r, g, &whole) ||
+                                rag_flow_means(m->r, g, &whole);
     }
     if (!hit || (m->n != 0 && m->list[m->n - 1].file_id == d->file_id))
         return RAG_OK;

@@ -2,6 +2,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/glob.h"
 #include "base/utf8.h"
 #include "flow/flow_priv.h"
 
@@ -101,4 +102,111 @@ const char *rag_flow_stale(rag_str root, rag_str key,
     }
     rag_buf_dispose(&path);
     return why;
+}
+
+/* A path as typed: "./x" and "../x" are meant from the working directory, by
+ * their letters alone (the file may be gone). Others stay as they are. glob:
+ * the folder's own name is no pattern. Appended. */
+static void typed(rag_buf *out, const rag *r, rag_str path, bool glob)
+{
+    size_t from = out->len;
+
+    if (!rag_str_starts(path, "./") && !rag_str_starts(path, "../")) {
+        rag_buf_adds(out, path);
+        return;
+    }
+    for (const char *p = r->cfg.cwd; p != NULL && *p != '\0'; p++) {
+        if (glob && strchr("*?[\\", *p) != NULL)
+            rag_buf_addc(out, '\\');
+        rag_buf_addc(out, *p);
+    }
+    while (path.len != 0) {
+        size_t slash = rag_str_find_char(path, '/');
+        rag_str part = rag_str_cut(path, 0, slash);
+
+        path = slash == SIZE_MAX ? rag_str_n("", 0)
+                                 : rag_str_cut(path, slash + 1, path.len);
+        while (out->len > from && out->ptr[out->len - 1] == '/')
+            rag_buf_trunc(out, out->len - 1);
+        if (rag_str_eqz(part, "..")) {
+            while (out->len > from && out->ptr[out->len - 1] != '/')
+                rag_buf_trunc(out, out->len - 1);
+        } else if (!rag_str_eqz(part, ".")) {
+            rag_buf_addc(out, '/');
+            rag_buf_adds(out, part);
+        }
+    }
+}
+
+bool rag_flow_means(const rag *r, rag_str glob, const rag_store_doc *d)
+{
+    bool yes;
+    rag_buf b;
+    rag_buf want;
+
+    rag_buf_init(&b, MAX_NAME_BYTES);
+    rag_buf_init(&want, MAX_NAME_BYTES);
+    typed(&want, r, glob, true);
+    glob = rag_buf_str(&want);
+    rag_flow_name(&b, r, d->root_path, d->key, d->record_id);
+    yes = rag_glob_pick(glob, rag_buf_str(&b));
+    if (!yes && d->record_id.len != 0) {
+        rag_buf_clear(&b);
+        rag_flow_name(&b, r, d->root_path, d->key, RAG_STR_LIT(""));
+        yes = rag_glob_pick(glob, rag_buf_str(&b));
+    }
+    if (!yes) {
+        rag_buf_clear(&b);
+        rag_flow_path(&b, d->root_path, d->key);
+        yes = rag_glob_match(glob, rag_buf_str(&b)) ||
+              rag_glob_pick(glob, d->key);
+        if (!yes && glob.len != 0 && glob.ptr[0] == '/')
+            yes = rag_glob_pick(glob, rag_buf_str(&b));
+    }
+    rag_buf_dispose(&want);
+    rag_buf_dispose(&b);
+    return yes;
+}
+
+bool rag_flow_named(const rag *r, rag_str name, const rag_store_doc *d)
+{
+    bool yes;
+    rag_buf b;
+    rag_buf want;
+
+    rag_buf_init(&b, MAX_NAME_BYTES);
+    rag_buf_init(&want, MAX_NAME_BYTES);
+    typed(&want, r, name, false);
+    name = rag_buf_str(&want);
+    rag_flow_name(&b, r, d->root_path, d->key, d->record_id);
+    yes = rag_str_eq(name, rag_buf_str(&b));
+    if (!yes) { /* as it was shown, escapes and all */
+        rag_buf safe;
+
+        rag_buf_init(&safe, MAX_NAME_BYTES * 4);
+        rag_utf8_show(&safe, rag_buf_str(&b), false);
+        yes = rag_str_eq(name, rag_buf_str(&safe));
+        rag_buf_dispose(&safe);
+    }
+    if (!yes) {
+        rag_buf_clear(&b);
+        rag_flow_path(&b, d->root_path, d->key);
+        if (d->record_id.len != 0) {
+            rag_buf_addc(&b, '#');
+            rag_buf_adds(&b, d->record_id);
+        }
+        yes = rag_str_eq(name, rag_buf_str(&b));
+    }
+    if (!yes) {
+        rag_buf_clear(&b);
+        rag_buf_adds(&b, d->key);
+        if (d->record_id.len != 0) {
+            rag_buf_addc(&b, '#');
+            rag_buf_adds(&b, d->record_id);
+        }
+        yes = rag_str_eq(name, rag_buf_str(&b));
+    }
+    rag_buf_dispose(&want);
+    rag_buf_dispose(&b);
+    return yes;
 }

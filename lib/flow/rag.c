@@ -237,6 +237,13 @@ const char *rag_ingest_result_name(rag_ingest_result res)
     return names[res];
 }
 
+bool rag_type_is(const char *name)
+{
+    rag_doc_type t;
+
+    return rag_doc_type_of(&t, rag_str_of(name));
+}
+
 const char *rag_mode_name(rag_mode m)
 {
     static const char *const names[] = {"hybrid", "dense", "lexical"};

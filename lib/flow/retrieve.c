@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/glob.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/utf8.h"
@@ -67,16 +66,8 @@ static bool accept_doc(void *ctx, const rag_store_doc *d)
         return false;
     if (o->since_ns != 0 && d->look.mtime_ns < o->since_ns)
         return false;
-    if (o->path_glob != NULL) {
-        rag_str glob = rag_str_of(o->path_glob);
-        rag_buf name;
-
-        rag_buf_init(&name, MAX_NAME_BYTES);
-        rag_flow_name(&name, s->r, d->root_path, d->key, RAG_STR_LIT(""));
-        ok = rag_glob_pick(glob, rag_buf_str(&name)) ||
-             rag_glob_pick(glob, d->key);
-        rag_buf_dispose(&name);
-    }
+    if (o->path_glob != NULL)
+        ok = rag_flow_means(s->r, rag_str_of(o->path_glob), d);
     if (ok && o->n_meta != 0) {
         rag_json *meta = NULL;
         rag_status st = d->meta.len != 0

@@ -112,7 +112,7 @@ rag_status rag_http_new(rag_http **out, const char *base_url,
     if (!url.tls && !url.loopback && !opts->allow_http) {
         st = rag_fail(err, RAG_E_INVAL,
                       "%.*s: plain http sends documents and key unprotected: "
-                      "use https, or allow http for this server",
+                      "use https, or set net.allow_http",
                       (int)url.authority.len, url.authority.ptr);
         goto out;
     }

@@ -1,0 +1,2 @@
+store
+rag ask "how do I reset the device?" --jsonl

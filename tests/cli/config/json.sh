@@ -1,0 +1,1 @@
+RAG_RETRIEVE_K=3 rag config --json | tr "{" "\n" | grep -E "schema|retrieve.k|chat.model|allow_http"

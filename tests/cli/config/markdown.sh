@@ -1,0 +1,1 @@
+rag config --markdown | head -5

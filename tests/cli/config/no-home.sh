@@ -1,0 +1,5 @@
+unset HOME
+rag status; echo $?
+rag version
+rag config set retrieve.k 2; echo $?
+rag --store st status

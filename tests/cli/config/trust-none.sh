@@ -1,0 +1,3 @@
+rag config trust; echo $?
+mkdir .rag
+rag config trust

@@ -1,0 +1,2 @@
+store
+rag doctor --json | tr "{" "\n" | grep -E "schema|warnings"

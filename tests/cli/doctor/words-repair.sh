@@ -1,0 +1,3 @@
+store
+rag doctor --repair >/dev/null; echo $?
+rag search reset -k1 | head -1

@@ -1,0 +1,3 @@
+echo x | rag embed -; echo $?
+rag embed x --json; echo $?
+rag embed a b

@@ -1,0 +1,4 @@
+rag help
+rag --help | cmp - /dev/stdin <<X || true
+$(rag help)
+X

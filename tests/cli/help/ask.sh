@@ -1,0 +1,3 @@
+rag help ask
+rag ask --help > other
+rag help ask | cmp - other

@@ -1,0 +1,3 @@
+rag help config
+rag config --help > other
+rag help config | cmp - other

@@ -1,0 +1,3 @@
+rag help doctor
+rag doctor --help > other
+rag help doctor | cmp - other

@@ -1,0 +1,3 @@
+rag help embed
+rag embed --help > other
+rag help embed | cmp - other

@@ -1,0 +1,3 @@
+rag help eval
+rag eval --help > other
+rag help eval | cmp - other

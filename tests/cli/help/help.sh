@@ -1,0 +1,3 @@
+rag help help
+rag help --help > other
+rag help help | cmp - other

@@ -1,0 +1,3 @@
+rag help ingest
+rag ingest --help > other
+rag help ingest | cmp - other

@@ -1,0 +1,3 @@
+rag help ls
+rag ls --help > other
+rag help ls | cmp - other

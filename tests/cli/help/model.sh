@@ -1,0 +1,3 @@
+rag help model
+rag model --help > other
+rag help model | cmp - other

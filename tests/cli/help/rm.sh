@@ -1,0 +1,3 @@
+rag help rm
+rag rm --help > other
+rag help rm | cmp - other

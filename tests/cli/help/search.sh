@@ -1,0 +1,3 @@
+rag help search
+rag search --help > other
+rag help search | cmp - other

@@ -1,0 +1,3 @@
+rag help show
+rag show --help > other
+rag help show | cmp - other

@@ -1,0 +1,3 @@
+rag help status
+rag status --help > other
+rag help status | cmp - other

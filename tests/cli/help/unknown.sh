@@ -1,0 +1,3 @@
+rag help nothing; echo $?
+rag help ingset; echo $?
+rag help a b

@@ -1,0 +1,3 @@
+rag help version
+rag version --help > other
+rag help version | cmp - other

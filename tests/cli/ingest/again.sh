@@ -1,0 +1,5 @@
+store
+rag ingest
+echo "new line" >> docs/guide.md
+rm docs/people.csv
+rag ingest --json

@@ -1,0 +1,3 @@
+docs
+rag ingest --init docs --json > /dev/full; echo $?
+rag ls

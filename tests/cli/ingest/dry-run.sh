@@ -1,0 +1,3 @@
+docs
+rag ingest docs --dry-run; echo $?
+ls -A "$HOME"

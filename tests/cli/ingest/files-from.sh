@@ -1,0 +1,3 @@
+docs
+printf "docs/guide.md\ndocs/people.csv\n" | rag ingest --init --files-from -
+rag ls

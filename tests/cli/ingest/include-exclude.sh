@@ -1,0 +1,2 @@
+docs
+rag ingest --init docs --include "*.md" --include "*.log" --exclude "sub/**" -v

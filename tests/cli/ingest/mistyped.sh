@@ -1,0 +1,3 @@
+rag ingest nowhere; echo $?
+ls -A "$HOME"
+rag search x

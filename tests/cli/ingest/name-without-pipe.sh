@@ -1,0 +1,2 @@
+docs
+rag ingest --init docs --name x

@@ -1,0 +1,2 @@
+rag ingest --init
+rag ingest

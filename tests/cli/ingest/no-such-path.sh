@@ -1,0 +1,2 @@
+rag ingest nowhere; echo $?
+rag ingest nowhere --json

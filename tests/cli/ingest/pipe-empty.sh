@@ -1,0 +1,2 @@
+rag ingest --init - --name nothing.txt; echo $?
+rag ls

@@ -1,0 +1,3 @@
+docs
+rag ingest docs
+rag ingest docs

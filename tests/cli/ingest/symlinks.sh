@@ -1,0 +1,6 @@
+docs
+ln -s ../docs docs/loop
+ln -s guide.md docs/link.md
+mkfifo docs/pipe
+rag ingest --init docs; echo $?
+rag ls

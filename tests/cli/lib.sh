@@ -1,0 +1,44 @@
+# shellcheck shell=sh
+# What the cases share. Sourced before each of them.
+
+# A few documents in docs/.
+docs() {
+    mkdir -p docs/sub
+    cat >docs/guide.md <<'X'
+# Guide
+
+The guide explains the device.
+
+## Reset
+
+To reset the device, hold the power button for ten seconds. The light blinks twice.
+
+## 재부팅
+
+장치를 다시 시작하려면 전원 버튼을 5초 동안 누르세요.
+X
+    cat >docs/sub/errors.log <<'X'
+2024-05-01 error 502: the gateway timed out
+2024-05-02 error 404: no such page
+X
+    cat >docs/people.csv <<'X'
+name,city
+Ada,London
+Kim,Seoul
+X
+    cat >docs/corpus.jsonl <<'X'
+{"_id":"r1","title":"Kettle","text":"The kettle boils water in two minutes."}
+{"_id":"r2","title":"Lamp","text":"The lamp has three levels of brightness."}
+X
+}
+
+# The same, in a store of this folder, without a word.
+store() {
+    docs
+    rag ingest -q --init docs
+}
+
+skip() {
+    echo "$*" >&2
+    exit 77
+}

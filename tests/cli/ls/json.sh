@@ -1,0 +1,2 @@
+store
+rag ls --json

@@ -1,0 +1,4 @@
+echo nonsense > m.bin
+rag model add m.bin; echo $?
+rag model add m.bin --name ../x; echo $?
+rag model ls

@@ -1,0 +1,5 @@
+store
+rag rm "*.md"; echo $?
+rag ls
+rag ingest
+rag ls

@@ -1,0 +1,3 @@
+store
+rag rm "*.csv" "*.log" -n
+rag ls | wc -l

@@ -1,0 +1,4 @@
+store
+rag rm docs/guide.md --ignore
+rag ingest
+rag ls

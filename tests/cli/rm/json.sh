@@ -1,0 +1,2 @@
+store
+rag rm "docs/*.csv" --json

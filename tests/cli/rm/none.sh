@@ -1,0 +1,4 @@
+store
+rag rm "*.nothing"; echo $?
+rag rm; echo $?
+rag rm "*.nothing" --json

@@ -1,0 +1,3 @@
+store
+rag rm docs/corpus.jsonl
+rag ls

@@ -1,0 +1,3 @@
+store
+rag search quux; echo $?
+rag search quux --json

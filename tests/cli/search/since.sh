@@ -1,0 +1,3 @@
+store
+rag search reset --since 2001-01-01 | head -1
+rag search reset --since tomorrow

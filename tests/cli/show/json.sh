@@ -1,0 +1,2 @@
+store
+rag show docs/guide.md:5-7 --json

@@ -1,0 +1,3 @@
+store
+rm docs/people.csv
+rag show docs/people.csv

@@ -1,0 +1,2 @@
+store
+rag status --json

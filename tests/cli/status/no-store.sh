@@ -1,0 +1,2 @@
+rag status; echo $?
+rag status --json

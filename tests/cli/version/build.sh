@@ -1,0 +1,2 @@
+rag version --build | cut -d" " -f1 | uniq
+rag version --build --json | cut -c1-60

@@ -1,0 +1,5 @@
+rag version
+rag --version
+rag -V
+rag version --json
+rag version now

@@ -106,8 +106,12 @@ static void fingerprint(rag_buf *out, const rag_sync *s, const char *type)
         rag_buf_addf(out, " %s", rag_doc_reader_version((rag_doc_type)i));
 }
 
-static bool fingerprint_is(const rag_sync *s, rag_str have, rag_str type)
+/* Was the last look at the file one of these readers and settings? */
+static bool fingerprint_is(const rag_sync *s, const rag_store_file *f)
 {
+    /* of a failed file the type is that of its last good version, but any
+     * reader may have got further this time */
+    rag_str type = f->result == RAG_FILE_OK ? f->type : RAG_STR_LIT("");
     char name[32];
     rag_buf want;
     bool same;
@@ -118,7 +122,8 @@ static bool fingerprint_is(const rag_sync *s, rag_str have, rag_str type)
     memcpy(name, type.ptr != NULL ? type.ptr : "", type.len);
     name[type.len] = '\0';
     fingerprint(&want, s, type.len != 0 ? name : NULL);
-    same = want.failed == RAG_OK && rag_str_eq(rag_buf_str(&want), have);
+    same =
+        want.failed == RAG_OK && rag_str_eq(rag_buf_str(&want), f->fingerprint);
     rag_buf_dispose(&want);
     return same;
 }
@@ -763,8 +768,7 @@ rag_status rag_sync_file(rag_sync *s, int dir_fd, rag_str name, int64_t root_id,
         st = mark_seen(s, f.id, err);
     if (st != RAG_OK)
         return st;
-    if (known && untouched(&f.look, sb) &&
-        fingerprint_is(s, f.fingerprint, f.type))
+    if (known && untouched(&f.look, sb) && fingerprint_is(s, &f))
         return again(s, root_path, &f, err);
     st = job_new(&j, s, name, root_path, key, err);
     if (st != RAG_OK)
@@ -776,7 +780,7 @@ rag_status rag_sync_file(rag_sync *s, int dir_fd, rag_str name, int64_t root_id,
     if (known) {
         j->had_version = f.version_id != 0;
         j->may_equal = f.version_id != 0 && f.result == RAG_FILE_OK &&
-                       fingerprint_is(s, f.fingerprint, f.type);
+                       fingerprint_is(s, &f);
         memcpy(j->old_sha, f.version_sha256, RAG_SHA256_BYTES);
     }
     return start(s, j, err);
@@ -802,7 +806,7 @@ rag_status rag_sync_fd(rag_sync *s, int fd, int64_t root_id, rag_str key,
     if (known) {
         j->had_version = f.version_id != 0;
         j->may_equal = f.version_id != 0 && f.result == RAG_FILE_OK &&
-                       fingerprint_is(s, f.fingerprint, f.type);
+                       fingerprint_is(s, &f);
         memcpy(j->old_sha, f.version_sha256, RAG_SHA256_BYTES);
     }
     j->look.looked_ns = rag_flow_wall_ns();

@@ -8,3 +8,10 @@ rag_test(t_sync)
 target_link_options(t_sync PRIVATE
     -Wl,--wrap=rag_walk_open -Wl,--wrap=rag_doc_read)
 rag_fake_test(t_sync_vectors)
+
+# the tool against a real model server; what pip installs is kept in build/e2e
+add_test(NAME e2e.local_llm COMMAND sh
+    ${CMAKE_CURRENT_SOURCE_DIR}/e2e/local_llm.sh $<TARGET_FILE:rag>
+    ${PROJECT_SOURCE_DIR}/build/e2e)
+set_tests_properties(e2e.local_llm PROPERTIES
+    SKIP_RETURN_CODE 77 TIMEOUT 900 LABELS e2e)

@@ -768,7 +768,7 @@ static void test_names(void **state)
     assert_string_equal(sy_find(&f, "nfd", RAG_LEXICAL),
                         "docs/\xE1\x84\x80\xE1\x85\xA1.md;");
     assert_string_equal(sy_find(&f, "invalid", RAG_LEXICAL), "docs/\\xff.md;");
-    /* the name as it is: whoever shows it on a terminal escapes it */
+    /* valid UTF-8 is given as it is; terminals are the command line's care */
     assert_string_equal(sy_find(&f, "newline", RAG_LEXICAL), "docs/a\nb.md;");
     assert_int_equal(unlink(sy_at(&f, "docs/\xFF.md")), 0);
     SY_OK(&f, "docs");

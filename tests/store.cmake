@@ -4,6 +4,7 @@ rag_test(t_lexical)
 
 # vector index
 rag_test(t_vindex)
+rag_test(t_vindex_file)
 rag_test(t_vindex_half)
 rag_test(t_vindex_key)
 

@@ -452,6 +452,16 @@ static size_t probes(const rag_vindex *v, const rag_bits *allowed)
     return want < (double)v->n_lists ? (size_t)want : v->n_lists;
 }
 
+static int by_id(const void *pa, const void *pb)
+{
+    const rag_store_hit *a = pa;
+    const rag_store_hit *b = pb;
+
+    if (a->chunk_id != b->chunk_id)
+        return a->chunk_id < b->chunk_id ? -1 : 1;
+    return by_score(a, b);
+}
+
 /* Hits out of FAISS's arrays: empty places, ids that are not allowed and ids
  * that came twice (the lists are not covered by the MAC) are left out. */
 static size_t take_hits(rag_store_hit *hits, const float *scores,
@@ -468,15 +478,11 @@ static size_t take_hits(rag_store_hit *hits, const float *scores,
             continue;
         hits[n++] = (rag_store_hit){.chunk_id = ids[i], .score = scores[i]};
     }
-    qsort(hits, n, sizeof *hits, by_score);
-    for (size_t i = 0; i < n; i++) {
-        size_t j = 0;
-
-        while (j < m && hits[j].chunk_id != hits[i].chunk_id)
-            j++;
-        if (j == m)
+    qsort(hits, n, sizeof *hits, by_id);
+    for (size_t i = 0; i < n; i++)
+        if (m == 0 || hits[m - 1].chunk_id != hits[i].chunk_id)
             hits[m++] = hits[i];
-    }
+    qsort(hits, m, sizeof *hits, by_score);
     return m;
 }
 

@@ -8,7 +8,20 @@
  * callback.
  *
  * FAISS never parses bytes that this user did not write: an HMAC-SHA-256 under
- * the user's key covers the head, the quantizer, the size and the generation.
+ * the user's key covers the head, the centroids, the size and the generation.
+ * The lists are not covered, so their ids are checked against `allowed` and
+ * their scores may be wrong when the disk is; rag_vindex_verify() tells.
+ *
+ * Scores of the file and of rag_vindex_dots() are equal bit by bit, so it does
+ * not matter where a vector is searched.
+ *
+ * Owns:    rag_vindex, from rag_vindex_open() to rag_vindex_close().
+ * Errors:  RAG_E_INDEX (unusable: search the vectors instead), RAG_E_IO (disk
+ *          full), RAG_E_CANCELLED, RAG_E_NOMEM, RAG_E_UNSUPPORTED (no BLAS
+ *          library, which only building of more than one list needs).
+ * Threads: one index per thread. Building uses the threads of BLAS.
+ * Limits:  whoever truncates a mapped file in place kills its readers; it is
+ *          only ever replaced by rename.
  */
 
 #include "store/lexical.h" /* rag_bits */

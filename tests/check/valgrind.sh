@@ -6,7 +6,7 @@ bad=0
 for t in "$1"/tests/t_*; do
     case ${t##*/} in
     # too slow under valgrind, and covered by the address sanitizer
-    t_encoder | t_kern | t_vindex | t_http | t_embed | t_chat | t_sandbox | *.c | *.o) continue ;;
+    t_encoder | t_kern | t_vindex | t_vindex_file | t_http | t_embed | t_chat | t_sandbox | *.c | *.o) continue ;;
     t_read_pdf | t_store_crash | t_chunk | t_tokens | t_store) continue ;;
     esac
     [ -x "$t" ] || continue

@@ -73,6 +73,7 @@ same() {
 }
 
 n=0 bad=0 skipped=0
+# shellcheck disable=SC2046 # one word a folder
 [ $# -gt 0 ] || set -- $(cd "$cases" && find . -mindepth 2 -name '*.sh' | cut -d/ -f2 | sort -u)
 for command in "$@"; do
     for case in "$cases/$command"/*.sh; do

@@ -167,6 +167,8 @@ static void report_json(rag_jw *w, const rag_ingest_report *r)
     rag_jw_int(w, "missing_vectors", (int64_t)r->n_missing);
     if (f.dry_run)
         rag_jw_int(w, "tokens", (int64_t)r->n_tokens);
+    if (f.dry_run)
+        rag_jw_int(w, "requests", (int64_t)r->n_requests);
     rag_jw_obj(w, "timing_ms");
     rag_jw_num(w, "read", r->ms_read, 1);
     rag_jw_num(w, "embed", r->ms_embed, 1);
@@ -206,6 +208,8 @@ static void report_text(cmd_run *run, const rag_ingest_report *r)
     part(&b, r->n_reused, "reused vectors");
     if (f.dry_run)
         part(&b, r->n_tokens, "tokens");
+    if (f.dry_run)
+        part(&b, r->n_requests, "requests");
     term_info(run->term, "%s (%.1f s)%s%s", b.ptr, r->ms_total / 1e3,
               f.dry_run ? "" : " in ",
               f.dry_run ? "" : settings_store(run->settings));

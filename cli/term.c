@@ -131,6 +131,7 @@ static void say(term *t, const char *fmt, va_list ap)
     int n;
 
     term_progress_end(t);
+    term_flush(t); /* what was said before stands before */
     n = vsnprintf(line, sizeof line, fmt, ap);
     if (n < 0)
         return;

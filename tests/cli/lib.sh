@@ -35,7 +35,7 @@ X
 # The same, in a store of this folder, without a word.
 store() {
     docs
-    rag ingest -q --init docs
+    rag ingest -q -j1 --init docs
 }
 
 skip() {

@@ -2,4 +2,4 @@ store
 rag ingest
 echo "new line" >> docs/guide.md
 rm docs/people.csv
-rag ingest --json
+rag ingest -j1 --json

@@ -1,4 +1,4 @@
 mkdir docs
 : > docs/empty.txt
 head -c 64 /dev/zero > docs/zero.bin
-rag ingest --init docs -v; echo $?
+rag ingest -j1 --init docs -v; echo $?

@@ -1,2 +1,2 @@
 docs
-rag ingest --init docs --include "*.md" --include "*.log" --exclude "sub/**" -v
+rag ingest -j1 --init docs --include "*.md" --include "*.log" --exclude "sub/**" -v

@@ -1,5 +1,5 @@
 docs
 mkdir .rag
 printf "[ingest]\ninclude = *.md *.csv\nexclude = people*\n" > .rag/config
-rag ingest docs -v
+rag ingest -j1 docs -v
 rag ls

@@ -1,2 +1,2 @@
 docs
-rag ingest --init docs --json
+rag ingest -j1 --init docs --json

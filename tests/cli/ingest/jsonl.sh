@@ -1,2 +1,2 @@
 docs
-rag ingest --init docs --jsonl
+rag ingest -j1 --init docs --jsonl

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/glob.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/utf8.h"
@@ -285,13 +286,46 @@ typedef struct word_set {
     size_t cap;
 } word_set;
 
-static rag_status add_key(void *ctx, const rag_word *w, rag_error *err)
+static bool in_word(unsigned char c)
 {
-    word_set *set = ctx;
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (c >= '0' && c <= '9') || (c >= 0x80 && c < 0xE3);
+}
 
-    if (!rag_mem_grow(&set->keys, &set->cap, set->n + 1, sizeof *set->keys))
-        return rag_fail_nomem(err);
-    set->keys[set->n++] = w->key;
+/* Bytes of the word at s[at], 0 between words. Scripts without spaces count in
+ * pairs of characters (three bytes each from U+3000 on), `*step` of which go to
+ * the next pair. */
+static size_t word_bytes(size_t *step, rag_str s, size_t at)
+{
+    size_t n = 0;
+
+    if ((unsigned char)s.ptr[at] >= 0xE3) {
+        bool two = s.len - at >= 6 && (unsigned char)s.ptr[at + 3] >= 0xE3;
+
+        *step = s.len - at >= 3 ? 3 : s.len - at;
+        return two ? 6 : *step;
+    }
+    while (at + n < s.len && in_word((unsigned char)s.ptr[at + n]))
+        n++;
+    *step = n != 0 ? n : 1;
+    return n;
+}
+
+/* The words as they stand: stems and parts of codes would cost a quarter of a
+ * search and tell two passages no better apart. */
+static rag_status add_keys(word_set *set, rag_str text, rag_error *err)
+{
+    size_t step;
+
+    for (size_t at = 0; at < text.len; at += step) {
+        size_t n = word_bytes(&step, text, at);
+
+        if (n == 0)
+            continue;
+        if (!rag_mem_grow(&set->keys, &set->cap, set->n + 1, sizeof *set->keys))
+            return rag_fail_nomem(err);
+        set->keys[set->n++] = rag_hash_fast(text.ptr + at, n);
+    }
     return RAG_OK;
 }
 
@@ -332,7 +366,7 @@ static rag_status duplicate(bool *out, search *s, rag_str text, rag_error *err)
     rag_status st;
 
     *out = false;
-    TRY(rag_words_each(s->q->words, text, add_key, &set, err));
+    TRY(add_keys(&set, text, err));
     if (set.n != 0)
         qsort(set.keys, set.n, sizeof *set.keys, by_key);
     for (size_t i = 0; i < n && !*out; i++)

@@ -416,18 +416,33 @@ int rag_utf8_width(uint32_t cp)
     return utf8proc_charwidth((utf8proc_int32_t)cp);
 }
 
+/* Bytes from the start of s that can be shown as they are, plain ASCII. */
+static size_t plain_bytes(rag_str s, bool lines)
+{
+    size_t n = 0;
+
+    while (n < s.len && (((unsigned char)s.ptr[n] >= 0x20 &&
+                          (unsigned char)s.ptr[n] < 0x7F) ||
+                         (lines && (s.ptr[n] == '\n' || s.ptr[n] == '\t'))))
+        n++;
+    return n;
+}
+
 void rag_utf8_show(rag_buf *out, rag_str s, bool lines)
 {
-    while (s.len != 0) {
+    for (;;) {
+        size_t n = plain_bytes(s, lines);
         uint32_t cp;
         bool ok;
-        size_t n = rag_utf8_decode(&cp, &ok, s);
 
+        rag_buf_add(out, s.ptr, n);
+        s = rag_str_cut(s, n, s.len);
+        if (s.len == 0)
+            break;
+        n = rag_utf8_decode(&cp, &ok, s);
         if (!ok) {
             for (size_t i = 0; i < n; i++)
                 rag_buf_addf(out, "\\x%02x", (unsigned)(unsigned char)s.ptr[i]);
-        } else if (lines && (cp == '\n' || cp == '\t')) {
-            rag_buf_addc(out, (char)cp);
         } else if (cp < 0x20) {
             rag_buf_addc(out, '^');
             rag_buf_addc(out, (char)(cp + 0x40));

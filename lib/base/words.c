@@ -16,8 +16,10 @@
 #define MAX_SUBPARTS 6u
 /* segments of one code that become parts */
 #define MAX_SEGMENTS 16u
-/* stems remembered; text repeats its words */
+/* stems remembered; text repeats its words. A question needs few: the table
+ * grows with what it is asked for, as every page of it costs a page fault */
 #define STEM_SLOTS 2048u
+#define FIRST_STEM_SLOTS 64u
 #define STEM_BYTES 23u
 
 struct stem {
@@ -34,7 +36,9 @@ struct rag_words {
     void *ctx;
     uint32_t position;
     rag_words_token token; /* the one being cut */
-    struct stem stems[STEM_SLOTS];
+    struct stem *stems;    /* [n_slots], a power of two */
+    size_t n_slots;
+    size_t n_stems; /* put into the table as large as it is now */
 };
 
 rag_words *rag_words_new(void)
@@ -43,9 +47,11 @@ rag_words *rag_words_new(void)
 
     if (w == NULL)
         return NULL;
+    w->n_slots = FIRST_STEM_SLOTS;
+    w->stems = rag_calloc(w->n_slots, sizeof *w->stems);
     w->stemmer = sb_stemmer_new("english", "UTF_8");
-    if (w->stemmer == NULL) {
-        rag_free(w);
+    if (w->stemmer == NULL || w->stems == NULL) {
+        rag_words_free(w);
         return NULL;
     }
     return w;
@@ -55,7 +61,9 @@ void rag_words_free(rag_words *w)
 {
     if (w == NULL)
         return;
-    sb_stemmer_delete(w->stemmer);
+    if (w->stemmer != NULL)
+        sb_stemmer_delete(w->stemmer);
+    rag_free(w->stems);
     rag_free(w);
 }
 
@@ -85,12 +93,29 @@ static rag_status give_form(rag_words *w, rag_word *word, rag_error *err)
     return give(w, word, err);
 }
 
+/* A larger table starts empty. Without memory for it the small one goes on. */
+static void more_slots(rag_words *w)
+{
+    size_t n = w->n_slots * 8 < STEM_SLOTS ? w->n_slots * 8 : STEM_SLOTS;
+    struct stem *more;
+
+    w->n_stems = 0;
+    if (n == w->n_slots)
+        return;
+    more = rag_calloc(n, sizeof *more);
+    if (more == NULL)
+        return;
+    rag_free(w->stems);
+    w->stems = more;
+    w->n_slots = n;
+}
+
 /* Gives the stem of word->form, lower-case ASCII letters and apostrophes. */
 static rag_status give_stem(rag_words *w, rag_word *word, rag_error *err)
 {
     rag_str form = word->form;
     uint64_t hash = key_of(form.ptr, form.len);
-    struct stem *slot = &w->stems[hash % STEM_SLOTS];
+    struct stem *slot = &w->stems[hash % w->n_slots];
     const sb_symbol *stem;
     size_t len;
 
@@ -116,6 +141,10 @@ static rag_status give_stem(rag_words *w, rag_word *word, rag_error *err)
     word->form = rag_str_n((const char *)stem, len);
     word->key = key_of(word->form.ptr, len);
     if (form.len <= STEM_BYTES && len <= STEM_BYTES) {
+        if (++w->n_stems > w->n_slots) {
+            more_slots(w);
+            slot = &w->stems[hash % w->n_slots];
+        }
         slot->key = word->key;
         slot->word_len = (uint8_t)form.len;
         slot->stem_len = (uint8_t)len;

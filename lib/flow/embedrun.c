@@ -10,6 +10,18 @@
 /* one chunk's input is some KB */
 #define MAX_INPUT_BYTES ((size_t)64 << 20)
 
+/* Vectors that came so soon after the last commit wait in memory for the next:
+ * a commit costs a disk's sync, and no transaction is open while a server is
+ * waited for. A killed run loses no more than this. */
+#define HOLD_MS 100.0
+#define MAX_HELD_BYTES ((size_t)4 << 20)
+
+/* texts [first, first + n) of the round have arrived */
+typedef struct held {
+    size_t first;
+    size_t n;
+} held;
+
 typedef struct turn {
     rag *r;
     rag_embedder *e;
@@ -36,6 +48,12 @@ typedef struct turn {
     uint64_t n_refused;
     rag_error refused; /* what the server said of the first one */
     rag_buf inputs;
+    held held[ROUND_CHUNKS];
+    size_t n_held;
+    float *vectors; /* of the held ones, one after the other */
+    size_t n_floats;
+    size_t cap_floats;
+    double stored_ms; /* the last commit */
 } turn;
 
 static void tell(const turn *o)
@@ -172,12 +190,51 @@ static rag_status reuse_twins(turn *o, rag_error *err)
     return st;
 }
 
+/* Stores what is held. */
+static rag_status store_held(turn *o, rag_error *err)
+{
+    const float *v = o->vectors;
+    rag_status st = RAG_OK;
+
+    for (size_t i = 0; i < o->n_held; i++) {
+        const held *h = &o->held[i];
+
+        TRY(rag_store_vectors_put(o->r->store, o->space.id, o->ids + h->first,
+                                  o->keys + h->first * RAG_STORE_KEY_BYTES, v,
+                                  h->n, err));
+        o->tally->n_embedded += h->n;
+        v += h->n * o->space.dims;
+    }
+    TRY(rag_store_flush(o->r->store, err));
+out:
+    o->n_held = 0;
+    o->n_floats = 0;
+    o->stored_ms = rag_flow_now_ms();
+    return st;
+}
+
+static rag_status hold(turn *o, size_t first, size_t n, const float *vectors,
+                       rag_error *err)
+{
+    size_t more = n * o->space.dims;
+
+    if (!rag_mem_grow(&o->vectors, &o->cap_floats, o->n_floats + more,
+                      sizeof *o->vectors))
+        return rag_fail_nomem(err);
+    memcpy(o->vectors + o->n_floats, vectors, more * sizeof *vectors);
+    o->n_floats += more;
+    o->held[o->n_held++] = (held){first, n};
+    return RAG_OK;
+}
+
 static rag_status arrived(void *ctx, size_t first, size_t n,
                           const float *vectors, size_t dims, rag_error *err)
 {
     turn *o = ctx;
     rag_status st = RAG_OK;
 
+    if (n == 0)
+        return RAG_OK;
     if (o->space.id == 0)
         TRY(rag_store_space_put(&o->space, o->r->store,
                                 rag_str_of(rag_embed_fingerprint(o->e)),
@@ -190,17 +247,34 @@ static rag_status arrived(void *ctx, size_t first, size_t n,
         goto out;
     }
     first += o->base;
-    TRY(rag_store_vectors_put(o->r->store, o->space.id, o->ids + first,
-                              o->keys + first * RAG_STORE_KEY_BYTES, vectors, n,
-                              err));
-    /* paid for, so kept; and no transaction is open across the network */
-    TRY(rag_store_flush(o->r->store, err));
+    TRY(hold(o, first, n, vectors, err));
     memset(o->done_now + first, true, n);
-    o->tally->n_embedded += n;
     o->done += n;
+    /* paid for, so kept; and no transaction is open across the network */
+    if (rag_flow_now_ms() - o->stored_ms >= HOLD_MS ||
+        o->n_floats * sizeof *o->vectors >= MAX_HELD_BYTES)
+        TRY(store_held(o, err));
     tell(o);
 out:
     return st;
+}
+
+/* Embeds o->texts [base, o->n); what arrived is stored also when it fails.
+ * *bad: the text that the server refused, or SIZE_MAX. */
+static rag_status embed_rest(size_t *bad, turn *o, rag_error *err)
+{
+    rag_status st = rag_embed(o->e, o->texts + o->base, o->n - o->base,
+                              RAG_EMBED_PASSAGE, arrived, o, err);
+    rag_error why = {RAG_OK, ""};
+    rag_status st2 = store_held(o, &why);
+
+    *bad = st != RAG_OK ? rag_embed_refused(o->e) : SIZE_MAX;
+    if (st2 == RAG_OK || (st != RAG_OK && *bad == SIZE_MAX))
+        return st;
+    /* worse than one text without a vector */
+    *bad = SIZE_MAX;
+    *err = why;
+    return st2;
 }
 
 /* Embeds o->texts [0, o->n). A text that the server refuses stays without a
@@ -215,11 +289,9 @@ static rag_status embed_round(turn *o, rag_error *err)
         size_t bad;
         rag_error why = {RAG_OK, ""};
 
-        st = rag_embed(o->e, o->texts + o->base, o->n - o->base,
-                       RAG_EMBED_PASSAGE, arrived, o, &why);
+        st = embed_rest(&bad, o, &why);
         if (st == RAG_OK)
             break;
-        bad = rag_embed_refused(o->e);
         if (bad == SIZE_MAX) {
             if (err != NULL)
                 *err = why;
@@ -336,6 +408,7 @@ rag_status rag_flow_embed_missing(rag_embed_tally *out, rag *r, rag_embedder *e,
         st = rag_store_space_switch(r->store, o->space.id, err);
 out:
     rag_buf_dispose(&o->inputs);
+    rag_free(o->vectors);
     rag_free(o);
     return st;
 }

@@ -18,7 +18,6 @@ struct field {
 
 void rag_lex_gather_dispose(rag_lex_pending *p)
 {
-    rag_free(p->words);
     rag_free(p->slots);
     rag_free(p->log);
     rag_free(p->ids);
@@ -30,53 +29,46 @@ size_t rag_lex_pending_bytes(const rag_lex *x)
 {
     const rag_lex_pending *p = &x->pending;
 
-    return p->n_words * (sizeof *p->words + 2 * sizeof *p->slots) +
-           p->n_log * sizeof *p->log +
+    return p->n_slots * sizeof *p->slots + p->n_log * sizeof *p->log +
            p->n_chunks * (sizeof *p->ids + sizeof *p->lens);
 }
 
 /* Keys are hashes already: their bits pick the slot. */
-static uint32_t *slot_of(const rag_lex_pending *p, uint64_t word)
+static rag_lex_pending_word *slot_of(const rag_lex_pending *p, uint64_t word)
 {
     size_t i = (size_t)word & (p->n_slots - 1);
 
-    while (p->slots[i] != 0 && p->words[p->slots[i] - 1].word != word)
+    while (p->slots[i].n_postings != 0 && p->slots[i].word != word)
         i = (i + 1) & (p->n_slots - 1);
     return &p->slots[i];
 }
 
 static bool grow_slots(rag_lex_pending *p)
 {
-    size_t n = p->n_slots != 0 ? p->n_slots * 2 : FIRST_SLOTS;
-    uint32_t *slots = rag_calloc(n, sizeof *slots);
+    rag_lex_pending_word *old = p->slots;
+    size_t n_old = p->n_slots;
+    size_t n = n_old != 0 ? n_old * 2 : FIRST_SLOTS;
+    rag_lex_pending_word *slots = rag_calloc(n, sizeof *slots);
 
     if (slots == NULL)
         return false;
-    rag_free(p->slots);
     p->slots = slots;
     p->n_slots = n;
-    for (size_t i = 0; i < p->n_words; i++)
-        *slot_of(p, p->words[i].word) = (uint32_t)i + 1;
+    for (size_t i = 0; i < n_old; i++)
+        if (old[i].n_postings != 0)
+            *slot_of(p, old[i].word) = old[i];
+    rag_free(old);
     return true;
 }
 
 static bool count(rag_lex_pending *p, uint64_t word, uint32_t weight)
 {
     rag_lex_pending_word *w;
-    uint32_t *slot;
 
     if (2 * (p->n_words + 1) > p->n_slots && !grow_slots(p))
         return false;
-    slot = slot_of(p, word);
-    if (*slot == 0) {
-        if (!rag_mem_grow(&p->words, &p->cap_words, p->n_words + 1,
-                          sizeof *p->words))
-            return false;
-        p->words[p->n_words++] = (rag_lex_pending_word){.word = word};
-        *slot = (uint32_t)p->n_words;
-    }
-    w = &p->words[*slot - 1];
-    if (w->n_postings != 0 && p->log[w->last].ord == p->n_chunks) {
+    w = slot_of(p, word);
+    if (w->n_postings != 0 && w->last_ord == p->n_chunks) {
         rag_lex_entry *e = &p->log[w->last];
 
         e->tf += e->tf < UINT32_MAX - weight ? weight : 0;
@@ -85,9 +77,14 @@ static bool count(rag_lex_pending *p, uint64_t word, uint32_t weight)
     if (p->n_log >= UINT32_MAX ||
         !rag_mem_grow(&p->log, &p->cap_log, p->n_log + 1, sizeof *p->log))
         return false;
+    if (w->n_postings == 0) {
+        w->word = word;
+        w->number = (uint32_t)p->n_words++;
+    }
     p->log[p->n_log] =
-        (rag_lex_entry){.word = *slot - 1, .ord = p->n_chunks, .tf = weight};
+        (rag_lex_entry){.word = w->number, .ord = p->n_chunks, .tf = weight};
     w->last = (uint32_t)p->n_log++;
+    w->last_ord = p->n_chunks;
     w->n_postings++;
     return true;
 }
@@ -137,47 +134,58 @@ out:
 
 /* ---- flush --------------------------------------------------------------- */
 
+/* A gathered word and where its postings are in the sorted log. */
+typedef struct run {
+    uint64_t word;
+    uint32_t start;
+    uint32_t n;
+} run;
+
 static int by_word(const void *a, const void *b)
 {
-    const rag_lex_pending_word *x = a;
-    const rag_lex_pending_word *y = b;
+    const run *x = a;
+    const run *y = b;
 
     return (x->word > y->word) - (x->word < y->word);
 }
 
 /* Entries of the log by word, ordinals ascending (the log's own order):
- * sorted[first[w] ...] are those of the w-th word gathered. */
-static void sort_log(uint64_t *sorted, uint32_t *first,
-                     const rag_lex_pending *p)
+ * sorted[runs[w].start ...] are those of the w-th word gathered. */
+static void sort_log(uint64_t *sorted, run *runs, const rag_lex_pending *p)
 {
     uint32_t at = 0;
 
+    for (size_t i = 0; i < p->n_slots; i++)
+        if (p->slots[i].n_postings != 0)
+            runs[p->slots[i].number] =
+                (run){p->slots[i].word, 0, p->slots[i].n_postings};
     for (size_t i = 0; i < p->n_words; i++) {
-        first[i] = at;
-        at += p->words[i].n_postings;
+        runs[i].start = at;
+        at += runs[i].n;
     }
     for (size_t i = 0; i < p->n_log; i++) {
         const rag_lex_entry *e = &p->log[i];
 
-        sorted[first[e->word]++] =
+        sorted[runs[e->word].start++] =
             (uint64_t)e->ord << 8 | rag_lex_codec_tf_code(e->tf);
     }
+    for (size_t i = 0; i < p->n_words; i++)
+        runs[i].start -= runs[i].n;
 }
 
-static rag_status write_words(rag_lex *x, int64_t segment,
+static rag_status write_words(rag_lex *x, int64_t segment, const run *runs,
                               const uint64_t *sorted, rag_error *err)
 {
-    rag_lex_pending *p = &x->pending;
     rag_lex_out o;
     rag_status st = RAG_OK;
 
     rag_lex_out_init(&o, x, segment, 0);
-    for (size_t i = 0; i < p->n_words; i++) {
-        const rag_lex_pending_word *w = &p->words[i];
+    for (size_t i = 0; i < x->pending.n_words; i++) {
+        const run *w = &runs[i];
 
         rag_lex_out_begin(&o, w->word);
-        for (uint32_t k = 0; k < w->n_postings; k++) {
-            uint64_t v = sorted[w->last + k];
+        for (uint32_t k = 0; k < w->n; k++) {
+            uint64_t v = sorted[w->start + k];
 
             TRY(rag_lex_out_put(&o, (uint32_t)(v >> 8), (uint8_t)v, err));
         }
@@ -210,31 +218,29 @@ rag_status rag_lex_flush(rag_lex *x, rag_error *err)
 {
     rag_lex_pending *p = &x->pending;
     uint64_t *sorted = NULL;
-    uint32_t *first = NULL;
+    run *runs = NULL;
     int64_t segment;
     rag_status st = RAG_OK;
 
     if (p->n_chunks == 0)
         return RAG_OK;
     sorted = rag_realloc_array(NULL, p->n_log, sizeof *sorted);
-    first = rag_realloc_array(NULL, p->n_words, sizeof *first);
-    if (sorted == NULL || first == NULL) {
+    runs = rag_calloc(p->n_words, sizeof *runs);
+    if (sorted == NULL || runs == NULL) {
         st = rag_fail_nomem(err);
         goto out;
     }
     TRY(check_order(x, err));
-    sort_log(sorted, first, p);
-    for (size_t i = 0; i < p->n_words; i++) /* where its postings start */
-        p->words[i].last = first[i] - p->words[i].n_postings;
+    sort_log(sorted, runs, p);
     if (p->n_words != 0)
-        qsort(p->words, p->n_words, sizeof *p->words, by_word);
+        qsort(runs, p->n_words, sizeof *runs, by_word);
     TRY(rag_lex_out_segment(&segment, x, RAG_LEX_WHOLE, p->n_chunks, p->ids[0],
                             p->ids[p->n_chunks - 1], err));
     TRY(rag_lex_out_chunks(x, segment, 0, p->ids, p->lens, p->n_chunks, err));
-    TRY(write_words(x, segment, sorted, err));
+    TRY(write_words(x, segment, runs, sorted, err));
 out:
     rag_free(sorted);
-    rag_free(first);
+    rag_free(runs);
     rag_lex_gather_dispose(p);
     return st;
 }

@@ -99,25 +99,26 @@ typedef struct rag_lex_segments {
 } rag_lex_segments;
 
 /* Words gathered in memory: a log of (word, ordinal, frequency), sorted by
- * word when it is flushed. */
+ * word when it is flushed. What a further occurrence of a word needs to know
+ * stands in its slot: large tables cost a cache miss a look. */
 typedef struct rag_lex_pending_word {
     uint64_t word;
-    uint32_t n_postings;
-    uint32_t last; /* its newest entry of the log */
+    uint32_t number;     /* in the order of first occurrence */
+    uint32_t n_postings; /* 0: a free slot */
+    uint32_t last;       /* its newest entry of the log */
+    uint32_t last_ord;   /* that entry's chunk */
 } rag_lex_pending_word;
 
 typedef struct rag_lex_entry {
-    uint32_t word; /* index into words */
+    uint32_t word; /* its number */
     uint32_t ord;
     uint32_t tf;
 } rag_lex_entry;
 
 typedef struct rag_lex_pending {
-    rag_lex_pending_word *words; /* [n_words] */
-    size_t n_words;
-    size_t cap_words;
-    uint32_t *slots; /* [n_slots] index + 1, 0: free */
+    rag_lex_pending_word *slots; /* [n_slots], a power of two */
     size_t n_slots;
+    size_t n_words;
     rag_lex_entry *log; /* [n_log] */
     size_t n_log;
     size_t cap_log;

@@ -30,6 +30,7 @@ normalise() {
         -e "s|$1|DIR|g" \
         -e 's/\([0-9]+\.[0-9] s\)/(T s)/g' \
         -e 's/"timing_ms":\{[^}]*\}/"timing_ms":{}/g' \
+        -e 's/"(score|dense|lexical|evidence)":[0-9.]+/"\1":N/g' \
         -e 's/"chunk":"[^"]*"/"chunk":"ID"/g' \
         -e 's/"(ingested|modified)":"[^"]*"/"\1":"TIME"/g' \
         -e 's/20[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}/DATE/g' \

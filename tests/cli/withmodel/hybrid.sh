@@ -4,7 +4,8 @@ rag model ls
 store
 rag status | grep -E "vectors|embed"
 rag search "how to restart it" -k1 | head -1
-rag search "how to restart it" -k1 --json | sed -E 's/.*"mode":"([a-z]*)".*"dense":(0\.[0-9]).*/\1 \2/'
+rag search "how to restart it" -k1 --json | grep -oE '"mode":"[a-z]*"|"heading".*' | head -1
+rag search "how to restart it" -k1 --jsonl | grep -oE '"dense":(0|null)'
 rag embed --query hello | cut -c1-60
 printf 'a\nb' | rag embed --raw - | wc -c
 printf 'a\n\nb\n' | rag embed | cut -c1-12

@@ -22,7 +22,7 @@
 #define SAMPLE_BYTES ((size_t)64 << 20)
 /* Sample vectors a list wants: fewer make poor centroids. */
 #define SAMPLE_PER_LIST 40u
-#define SAMPLE_PER_LIST_LEAST 24u
+#define SAMPLE_PER_LIST_LEAST 20u
 /* Lists that a question falls into are larger than the mean: on 100,000 real
  * vectors 28 MB were scanned where the mean said 16. */
 #define CROWDING 1.75

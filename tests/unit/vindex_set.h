@@ -262,6 +262,7 @@ static inline double recall(rag_vindex *v, const set *s,
 
 /* ---- files -------------------------------------------------------------- */
 
+static const char *program;
 static char path_buf[4][128];
 
 static inline const char *in_folder(size_t slot, const char *name)
@@ -316,7 +317,7 @@ static inline int in_child(const char *what)
 
     assert_true(pid >= 0);
     if (pid == 0) {
-        (void)execl("/proc/self/exe", "t_vindex", what, folder, (char *)NULL);
+        (void)execl(program, program, what, folder, (char *)NULL);
         _exit(99);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -344,6 +345,7 @@ static inline int remove_all(void **state)
 /* Makes the sets and the folder; a child (see in_child()) gets the latter. */
 static inline bool set_up(int argc, char **argv)
 {
+    program = argv[0];
     if (argc == 3)
         (void)snprintf(folder, sizeof folder, "%s", argv[2]);
     else if (mkdtemp(folder) == NULL)

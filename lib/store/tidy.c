@@ -1,6 +1,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/words.h"
 #include "store/store_priv.h"
@@ -166,7 +167,14 @@ rag_status rag_store_tidy(rag_store *s, bool rebuild_index, rag_error *err)
     if (!yes)
         TRY(index_wanted(&yes, s, err));
     if (yes)
-        TRY(rag_index_rebuild(s, err));
+        st = rag_index_rebuild(s, err);
+    if (st == RAG_E_UNSUPPORTED) {
+        /* no BLAS to train with: searches stay exact, only slower */
+        rag_log(RAG_LOG_WARN, "no vector index file: %s",
+                err != NULL ? err->msg : "no BLAS");
+        rag_error_clear(err);
+        st = RAG_OK;
+    }
 out:
     return st;
 }

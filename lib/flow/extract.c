@@ -86,7 +86,9 @@ static bool is_prose(rag_str s)
 {
     size_t n = rag_utf8_count(s);
     size_t letters = 0;
+    size_t gaps = 0;
     size_t seen = 0;
+    bool dense = false;
     rag_str rest = s;
 
     if (n < MIN_CHARS || n > MAX_CHARS || s.ptr[0] == '#' || s.ptr[0] == '|' ||
@@ -96,12 +98,17 @@ static bool is_prose(rag_str s)
     while (rest.len != 0) {
         uint32_t cp;
         size_t k = rag_utf8_decode(&cp, NULL, rest);
+        rag_script script = rag_utf8_script(cp);
 
-        letters += rag_utf8_is_alnum(cp) ? 1 : 0;
+        letters += script != RAG_SCRIPT_NONE ? 1 : 0;
+        dense = dense || script == RAG_SCRIPT_HANGUL ||
+                script == RAG_SCRIPT_HAN || script == RAG_SCRIPT_KANA;
+        gaps += rag_utf8_is_space(cp) ? 1 : 0;
         seen++;
         rest = rag_str_cut(rest, k, rest.len);
     }
-    return letters * 2 >= seen;
+    /* a name alone in a list says nothing; two Korean words can */
+    return letters * 2 >= seen && gaps >= (dense ? 2 : 3);
 }
 
 static rag_status collect(work *w, const rag_hits *hits, rag_error *err)

@@ -62,6 +62,7 @@ char *rag_buf_reserve(rag_buf *b, size_t n)
         }
         b->ptr = p;
         b->cap = want;
+        b->ptr[b->len] = '\0'; /* also when nothing is written then */
     }
     return b->ptr + b->len;
 }

@@ -18,6 +18,8 @@ static void buf_grows_and_stops_at_its_cap(void **state)
 
     (void)state;
     rag_buf_init(&b, 10);
+    assert_non_null(rag_buf_reserve(&b, 0));
+    assert_string_equal(b.ptr, ""); /* terminated before anything is written */
     rag_buf_addz(&b, "12345");
     rag_buf_addf(&b, "%d", 67890);
     OK(rag_buf_status(&b, &err), &err);

@@ -10,6 +10,9 @@
 /* rendered rows and breadcrumbs of one chunk: a chunk is at most some KB, a
  * CSV row may repeat long header names */
 #define MAX_RENDERED_BYTES ((size_t)64 << 20)
+/* Rendered bodies (CSV rows with their header names) that a document may keep
+ * in memory; of a larger one they are made again when they are written. */
+#define MAX_KEPT_BYTES ((size_t)8 << 20)
 /* hexadecimal digits of a stable id: 80 bits, no clash in 10^9 chunks */
 #define STABLE_DIGITS 20
 
@@ -17,8 +20,8 @@ void rag_ready_free(rag_ready *r)
 {
     if (r == NULL)
         return;
-    rag_chunks_free(r->chunks);
     rag_doc_free(r->doc);
+    rag_buf_dispose(&r->body);
     rag_arena_dispose(&r->arena);
     rag_free(r);
 }
@@ -136,17 +139,39 @@ static rag_status path_of(rag_str **out, size_t *n, rag_ready *r,
 {
     size_t depth = 0;
 
-    for (uint32_t s = section; s != UINT32_MAX;
-         s = r->chunks->sections[s].parent)
+    for (uint32_t s = section; s != UINT32_MAX; s = r->in.sections[s].parent)
         depth++;
     *n = depth;
     *out = rag_arena_array(&r->arena, depth, sizeof **out);
     if (*out == NULL)
         return rag_fail_nomem(err);
-    for (uint32_t s = section; s != UINT32_MAX;
-         s = r->chunks->sections[s].parent)
-        (*out)[--depth] = r->chunks->sections[s].heading;
+    for (uint32_t s = section; s != UINT32_MAX; s = r->in.sections[s].parent)
+        (*out)[--depth] = r->in.sections[s].heading;
     return RAG_OK;
+}
+
+/* A span with what its table or CSV header adds. */
+static void add_body(rag_buf *out, const rag_ready *r,
+                     const rag_store_chunk_in *in)
+{
+    rag_str text = rag_str_n(r->doc->text, r->doc->text_len);
+    rag_chunk_parts p = {.type = r->doc->type};
+
+    p.body = rag_str_cut(text, (size_t)in->start, (size_t)in->end);
+    p.context =
+        rag_str_cut(text, (size_t)in->context_start, (size_t)in->context_end);
+    rag_chunk_body(out, &p);
+}
+
+static rag_status render_body(void *ctx, rag_str *body,
+                              const rag_store_chunk_in *in, rag_error *err)
+{
+    rag_ready *r = ctx;
+
+    rag_buf_clear(&r->body);
+    add_body(&r->body, r, in);
+    *body = rag_buf_str(&r->body);
+    return rag_buf_status(&r->body, err);
 }
 
 /* The words to index: the breadcrumb (shared by the chunks of a section) and
@@ -158,14 +183,14 @@ static rag_status set_words(rag_ready *r, rag_store_chunk_in *in, size_t n,
     rag_str *headings;
     uint32_t section = 0;
     bool have = false;
+    size_t kept = 0;
     rag_str crumb = RAG_STR_LIT("");
+    rag_str text = rag_str_n(r->doc->text, r->doc->text_len);
     rag_status st = RAG_OK;
     rag_buf b;
 
     rag_buf_init(&b, MAX_RENDERED_BYTES);
     for (size_t i = 0; i < n; i++) {
-        rag_str text = rag_str_n(r->doc->text, r->doc->text_len);
-
         if (!have || in[i].section != section) {
             section = in[i].section;
             have = true;
@@ -180,15 +205,19 @@ static rag_status set_words(rag_ready *r, rag_store_chunk_in *in, size_t n,
             }
         }
         in[i].heading = crumb;
-        p.body = rag_str_cut(text, (size_t)in[i].start, (size_t)in[i].end);
-        p.context = rag_str_cut(text, (size_t)in[i].context_start,
-                                (size_t)in[i].context_end);
-        if (p.context.len == 0) {
-            in[i].body = p.body;
+        if (in[i].context_start == in[i].context_end) {
+            in[i].body =
+                rag_str_cut(text, (size_t)in[i].start, (size_t)in[i].end);
+            continue;
+        }
+        if (kept > MAX_KEPT_BYTES) {
+            r->in.render_body = render_body;
+            r->in.render_ctx = r;
             continue;
         }
         rag_buf_clear(&b);
-        rag_chunk_body(&b, &p);
+        add_body(&b, r, &in[i]);
+        kept += b.len;
         TRY(rag_buf_status(&b, err));
         if (!rag_arena_str(&r->arena, &in[i].body, rag_buf_str(&b))) {
             st = rag_fail_nomem(err);
@@ -200,15 +229,16 @@ out:
     return st;
 }
 
-static rag_status set_sections(rag_ready *r, rag_error *err)
+static rag_status set_sections(rag_ready *r, const rag_chunks *chunks,
+                               rag_error *err)
 {
-    size_t n = r->chunks->n_sections;
+    size_t n = chunks->n_sections;
     rag_store_section *s = rag_arena_array(&r->arena, n, sizeof *s);
 
     if (s == NULL)
         return rag_fail_nomem(err);
     for (size_t i = 0; i < n; i++) {
-        const rag_section *from = &r->chunks->sections[i];
+        const rag_section *from = &chunks->sections[i];
 
         s[i] = (rag_store_section){from->parent, from->level, from->heading,
                                    from->start, from->end};
@@ -265,29 +295,23 @@ static rag_status set_pages(rag_ready *r, rag_error *err)
     return RAG_OK;
 }
 
-rag_status rag_ready_new(rag_ready **out, rag_doc *doc,
-                         const rag_chunk_opts *opts, rag_str path,
-                         rag_error *err)
+/* Spans, sections and counts; the chunker's own arrays are gone afterwards. */
+static rag_status set_chunks(rag_ready *r, rag_store_chunk_in **out,
+                             const rag_chunk_opts *opts, rag_error *err)
 {
-    rag_ready *r = rag_calloc(1, sizeof *r);
+    rag_chunks *chunks = NULL;
     rag_store_chunk_in *in;
     rag_status st;
 
-    *out = NULL;
-    if (r == NULL) {
-        rag_doc_free(doc);
-        return rag_fail_nomem(err);
-    }
-    rag_arena_init(&r->arena);
-    r->doc = doc;
-    TRY(rag_chunk_doc(&r->chunks, doc, opts, err));
-    in = rag_arena_array(&r->arena, r->chunks->n_chunks, sizeof *in);
+    TRY(rag_chunk_doc(&chunks, r->doc, opts, err));
+    TRY(set_sections(r, chunks, err));
+    in = rag_arena_array(&r->arena, chunks->n_chunks, sizeof *in);
     if (in == NULL) {
         st = rag_fail_nomem(err);
         goto out;
     }
-    for (size_t i = 0; i < r->chunks->n_chunks; i++) {
-        const rag_chunk *c = &r->chunks->chunks[i];
+    for (size_t i = 0; i < chunks->n_chunks; i++) {
+        const rag_chunk *c = &chunks->chunks[i];
 
         in[i].start = c->start;
         in[i].end = c->end;
@@ -297,10 +321,33 @@ rag_status rag_ready_new(rag_ready **out, rag_doc *doc,
         in[i].n_tokens = c->n_tokens;
         r->n_tokens += c->n_tokens;
     }
-    set_lines(r, in, r->chunks->n_chunks);
-    TRY(set_ids(r, in, r->chunks->n_chunks, path, err));
-    TRY(set_words(r, in, r->chunks->n_chunks, err));
-    TRY(set_sections(r, err));
+    r->in.chunks = *out = in;
+    r->in.n_chunks = chunks->n_chunks;
+out:
+    rag_chunks_free(chunks);
+    return st;
+}
+
+rag_status rag_ready_new(rag_ready **out, rag_doc *doc,
+                         const rag_chunk_opts *opts, rag_str path,
+                         rag_error *err)
+{
+    rag_ready *r = rag_calloc(1, sizeof *r);
+    rag_store_chunk_in *in = NULL;
+    rag_status st;
+
+    *out = NULL;
+    if (r == NULL) {
+        rag_doc_free(doc);
+        return rag_fail_nomem(err);
+    }
+    rag_arena_init(&r->arena);
+    rag_buf_init(&r->body, MAX_RENDERED_BYTES);
+    r->doc = doc;
+    TRY(set_chunks(r, &in, opts, err));
+    set_lines(r, in, r->in.n_chunks);
+    TRY(set_ids(r, in, r->in.n_chunks, path, err));
+    TRY(set_words(r, in, r->in.n_chunks, err));
     TRY(set_meta(r, err));
     TRY(set_pages(r, err));
     r->in.record_id = doc->record_id;
@@ -308,8 +355,6 @@ rag_status rag_ready_new(rag_ready **out, rag_doc *doc,
     r->in.title = doc->title;
     r->in.text = rag_str_n(doc->text, doc->text_len);
     r->in.has_lines = doc->has_lines;
-    r->in.chunks = in;
-    r->in.n_chunks = r->chunks->n_chunks;
     r->n_chars = rag_utf8_count(r->in.text);
     *out = r;
     r = NULL;

@@ -17,8 +17,8 @@
 typedef struct rag_ready {
     rag_arena arena;
     rag_doc *doc;
-    rag_chunks *chunks;
     rag_store_doc_in in; /* points into all of the above */
+    rag_buf body;        /* of the chunk being written, when not kept */
     uint64_t n_chars;    /* code points of the text */
     uint64_t n_tokens;   /* of the chunks, estimated */
 } rag_ready;

@@ -268,8 +268,13 @@ rag_status rag_store_doc_add(rag_store *s, int64_t version_id,
     s->state_dirty = true;
     TRY(add_pieces(s, doc_id, doc->text, err));
     TRY(add_sections(s, doc_id, doc, err));
-    for (size_t i = 0; i < doc->n_chunks; i++)
-        TRY(add_chunk(s, first + (int64_t)i, doc_id, &doc->chunks[i], err));
+    for (size_t i = 0; i < doc->n_chunks; i++) {
+        rag_store_chunk_in c = doc->chunks[i];
+
+        if (c.body.len == 0 && doc->render_body != NULL)
+            TRY(doc->render_body(doc->render_ctx, &c.body, &c, err));
+        TRY(add_chunk(s, first + (int64_t)i, doc_id, &c, err));
+    }
 out:
     rag_q_close(&q);
     return rag_txn_done(s, st, ROW_BYTES, err);

@@ -178,6 +178,12 @@ typedef struct rag_store_doc_in {
     size_t n_sections;
     const rag_store_chunk_in *chunks; /* [n_chunks] */
     size_t n_chunks;
+    /* Not NULL: makes the body of a chunk whose own is empty, just before it is
+     * indexed, so that a large document's bodies are never all in memory;
+     * borrowed until the next call. */
+    rag_status (*render_body)(void *ctx, rag_str *body,
+                              const rag_store_chunk_in *chunk, rag_error *err);
+    void *render_ctx;
 } rag_store_doc_in;
 
 /* A new, invisible version of a file. */

@@ -2,10 +2,9 @@
 
 #include <string.h>
 
-#include <libstemmer.h>
-
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/stem.h"
 #include "base/utf8.h"
 #include "base/words_token.h"
 
@@ -31,7 +30,7 @@ struct stem {
 };
 
 struct rag_words {
-    struct sb_stemmer *stemmer;
+    rag_stem *stemmer;
     rag_word_fn fn; /* of the running call */
     void *ctx;
     uint32_t position;
@@ -49,7 +48,7 @@ rag_words *rag_words_new(void)
         return NULL;
     w->n_slots = FIRST_STEM_SLOTS;
     w->stems = rag_calloc(w->n_slots, sizeof *w->stems);
-    w->stemmer = sb_stemmer_new("english", "UTF_8");
+    w->stemmer = rag_stem_new();
     if (w->stemmer == NULL || w->stems == NULL) {
         rag_words_free(w);
         return NULL;
@@ -61,8 +60,7 @@ void rag_words_free(rag_words *w)
 {
     if (w == NULL)
         return;
-    if (w->stemmer != NULL)
-        sb_stemmer_delete(w->stemmer);
+    rag_stem_free(w->stemmer);
     rag_free(w->stems);
     rag_free(w);
 }
@@ -116,8 +114,7 @@ static rag_status give_stem(rag_words *w, rag_word *word, rag_error *err)
     rag_str form = word->form;
     uint64_t hash = key_of(form.ptr, form.len);
     struct stem *slot = &w->stems[hash % w->n_slots];
-    const sb_symbol *stem;
-    size_t len;
+    rag_str stem;
 
     if (form.len < 3) {
         word->key = hash;
@@ -129,28 +126,26 @@ static rag_status give_stem(rag_words *w, rag_word *word, rag_error *err)
         word->form = rag_str_n(slot->stem, slot->stem_len);
         return give(w, word, err);
     }
-    stem =
-        sb_stemmer_stem(w->stemmer, (const sb_symbol *)form.ptr, (int)form.len);
-    if (stem == NULL)
+    stem = rag_stem_of(w->stemmer, form);
+    if (stem.ptr == NULL)
         return rag_fail_nomem(err);
-    len = (size_t)sb_stemmer_length(w->stemmer);
-    if (len == 0) {
+    if (stem.len == 0) {
         word->key = hash;
         return give(w, word, err);
     }
-    word->form = rag_str_n((const char *)stem, len);
-    word->key = key_of(word->form.ptr, len);
-    if (form.len <= STEM_BYTES && len <= STEM_BYTES) {
+    word->form = stem;
+    word->key = key_of(stem.ptr, stem.len);
+    if (form.len <= STEM_BYTES && stem.len <= STEM_BYTES) {
         if (++w->n_stems > w->n_slots) {
             more_slots(w);
             slot = &w->stems[hash % w->n_slots];
         }
         slot->key = word->key;
         slot->word_len = (uint8_t)form.len;
-        slot->stem_len = (uint8_t)len;
+        slot->stem_len = (uint8_t)stem.len;
         memcpy(slot->word, form.ptr, form.len);
-        memcpy(slot->stem, stem, len);
-        word->form = rag_str_n(slot->stem, len);
+        memcpy(slot->stem, stem.ptr, stem.len);
+        word->form = rag_str_n(slot->stem, stem.len);
     }
     return give(w, word, err);
 }

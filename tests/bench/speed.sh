@@ -96,13 +96,13 @@ if [ -n "$model" ]; then
     unset RAG_EMBED_MODEL
     hybrid() {
         RAG_EMBED_MODEL=builtin:bench bench -n 51 "$dir/empty" \
-            -- "search, hybrid, built-in encoder" 60 "$rag" --store "$keep/hybrid" search "how do I declare query parameters"
+            -- "search, hybrid, built-in encoder" 60 "$rag" --store "$keep/hybrid" -q search "how do I declare query parameters"
     }
 fi
 bench -n 101 "$dir/empty" \
     -- "version" 2.5 "$rag" version \
-    -- "search --mode lexical" 4 "$rag" --store "$dir/words" search --mode lexical "how do I declare query parameters" \
-    -- "search --mode lexical, Korean" 4 "$rag" --store "$dir/words" search --mode lexical "쿼리 매개변수를 어떻게 선언하나요" \
-    -- "search --mode lexical, 100,000 chunks" 6 "$rag" --store "$dir/large" search --mode lexical "how do I declare query parameters"
+    -- "search --mode lexical" 4 "$rag" --store "$dir/words" -q search --mode lexical "how do I declare query parameters" \
+    -- "search --mode lexical, Korean" 4 "$rag" --store "$dir/words" -q search --mode lexical "쿼리 매개변수를 어떻게 선언하나요" \
+    -- "search --mode lexical, 100,000 chunks" 6 "$rag" --store "$dir/large" -q search --mode lexical "how do I declare query parameters"
 hybrid
 exit "$missed"

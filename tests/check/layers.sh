@@ -47,7 +47,7 @@ only() {
 }
 only '^#include <cjson/' 'lib/base/json.c'
 only '^#include <seccomp' 'lib/doc/sandbox.c'
-only '^#include <libstemmer' 'lib/base/words.c'
+only '^#include <libstemmer' 'lib/base/stem.c'
 only '^#include <curl/' 'lib/net/http_wire.c'
 only '^#include <nettle/' 'lib/base/hash.c lib/base/base64.c'
 only '^#include <ini.h>' 'cli/settings.c'

@@ -32,7 +32,7 @@ missed=0
 models=${XDG_DATA_HOME:-$HOME/.local/share}/rag/models
 [ ! -d "$models" ] || have_models=1
 # the user's own settings and store stay out of it
-export HOME="$dir/home" XDG_CONFIG_HOME="$dir/home/c" XDG_STATE_HOME="$dir/home/s"
+export HOME="$dir/home" XDG_CONFIG_HOME="$dir/home/c" XDG_STATE_HOME="$keep/state"
 export XDG_DATA_HOME="$dir/home/d" XDG_CACHE_HOME="$dir/home/k"
 mkdir -p "$XDG_DATA_HOME/rag"
 unset RAG_STORE RAG_EMBED_MODEL RAG_EMBED_URL RAG_CHAT_MODEL RAG_CHAT_URL

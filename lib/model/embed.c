@@ -10,7 +10,6 @@
 #include "net/url.h"
 
 #define N_IN_FLIGHT 4u
-
 #define BATCH_TOKENS 16384u
 #define MAX_BATCH_TEXTS 2048u /* what OpenAI takes at most */
 #define MAX_NAME_BYTES 512u   /* of a model, a prefix */

@@ -8,6 +8,7 @@ rag_test(t_sync)
 target_link_options(t_sync PRIVATE
     -Wl,--wrap=rag_walk_open -Wl,--wrap=rag_doc_read)
 rag_fake_test(t_sync_vectors)
+rag_test(t_sync_hard)
 
 # the tool against a real model server; what pip installs is kept in build/e2e
 add_test(NAME e2e.local_llm COMMAND sh

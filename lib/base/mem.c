@@ -3,6 +3,9 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <string.h>
 
 static atomic_size_t n_live;
@@ -92,6 +95,13 @@ char *rag_strndup(const char *s, size_t len)
         memcpy(d, s, len);
     d[len] = '\0';
     return d;
+}
+
+void rag_mem_trim(void)
+{
+#ifdef __GLIBC__
+    (void)malloc_trim(0);
+#endif
 }
 
 char *rag_strdup(const char *s)

@@ -20,6 +20,9 @@ void *rag_realloc(void *p, size_t n_bytes);
 void *rag_realloc_array(void *p, size_t n_things, size_t thing_bytes);
 void rag_free(void *p);
 
+/* Gives free memory back to the system, where the C library can. */
+void rag_mem_trim(void);
+
 /* Copies of text, NUL-terminated, to be freed with rag_free(). */
 char *rag_strdup(const char *s);
 char *rag_strndup(const char *s, size_t len);

@@ -694,6 +694,27 @@ static rag_status finish(run *u, rag_status st, rag_error *err)
     return st;
 }
 
+/* Dry run: what a remote model would be asked, at the most (texts that the
+ * store has vectors of are not sent). */
+static uint64_t requests_of(const run *u)
+{
+    const char *model = u->r->cfg.embed_model;
+    uint64_t batch = u->r->cfg.embed_batch_texts;
+    uint64_t n = u->report->n_chunks;
+    uint64_t missing = 0;
+
+    if (model == NULL || u->opts->no_embed ||
+        (strncmp(model, "openai:", 7) != 0 &&
+         strncmp(model, "ollama:", 7) != 0))
+        return 0;
+    if (batch == 0)
+        batch = RAG_EMBED_BATCH_TEXTS;
+    if (u->r->store != NULL &&
+        rag_store_unembedded_count(&missing, u->r->store, 0, NULL) == RAG_OK)
+        n += missing;
+    return (n + batch - 1) / batch;
+}
+
 rag_status rag_ingest(rag_ingest_report *out, rag *r,
                       const rag_ingest_opts *opts,
                       const rag_ingest_watch *watch, rag_error *err)
@@ -725,6 +746,8 @@ rag_status rag_ingest(rag_ingest_report *out, rag *r,
     }
     st = read_all(&u, err);
     out->ms_read = rag_flow_now_ms() - began;
+    if (opts->dry_run)
+        out->n_requests = requests_of(&u);
     if (st == RAG_OK && e != NULL)
         st = embed_all(&u, e, err);
     out->interrupted = st == RAG_E_CANCELLED;

@@ -13,9 +13,22 @@
 #include "base/walk.h"
 #include "flow/ready.h"
 
-/* Bytes of files being read at once: with text, chunks and the store's own
- * memory a run stays under 256 MB. A larger file is read alone. */
-#define MAX_READING_BYTES ((uint64_t)48 << 20)
+/* Memory of the files being read at once, by estimate: with the queue and the
+ * store's own memory a run stays under 256 MB. What needs more is read alone.
+ */
+#define MAX_READING_BYTES ((uint64_t)100 << 20)
+/* What reading a byte of a file takes at most, measured on pages and tables of
+ * nothing but markup (docs/benchmarks.md); the reader of HTML refuses pages
+ * beyond its cap. */
+#define HTML_TIMES 25
+#define HTML_MAX_BYTES ((uint64_t)192 << 20)
+#define MARKDOWN_TIMES 12
+#define TEXT_TIMES 2
+/* Behind a file that may have taken more than this, memory goes back to the
+ * system: each thread would keep its own otherwise. */
+#define TRIM_BYTES ((uint64_t)16 << 20)
+/* a child process, whatever the file's size */
+#define PDF_BYTES ((uint64_t)24 << 20)
 /* Records ahead of the writer: enough to keep it busy. */
 #define MAX_QUEUED 256
 #define MAX_QUEUED_BYTES ((size_t)16 << 20)
@@ -546,6 +559,7 @@ out:
 static rag_status end_job(rag_sync *s, job *j, rag_error *err)
 {
     rag_status st;
+    bool large;
 
     s->n_open--;
     s->open_bytes -= j->cost_bytes;
@@ -569,7 +583,10 @@ static rag_status end_job(rag_sync *s, job *j, rag_error *err)
     else
         st = end_well(s, j, err);
     tell_progress(s);
+    large = j->cost_bytes >= TRIM_BYTES;
     job_free(j);
+    if (large)
+        rag_mem_trim();
     return st;
 }
 
@@ -697,6 +714,23 @@ static rag_status again(rag_sync *s, rag_str root_path, const rag_store_file *f,
     return tell(s, root_path, f->key, &tf, f->warnings, err);
 }
 
+/* What reading the file may take, by its name: enough to share the memory; its
+ * reader is chosen by content. */
+static uint64_t cost_of(rag_str key, uint64_t size_bytes)
+{
+    uint64_t n;
+
+    if (rag_str_iends(key, ".pdf"))
+        return PDF_BYTES;
+    if (rag_str_iends(key, ".html") || rag_str_iends(key, ".htm") ||
+        rag_str_iends(key, ".xhtml")) {
+        n = size_bytes * HTML_TIMES;
+        return n < HTML_MAX_BYTES ? n : HTML_MAX_BYTES;
+    }
+    return size_bytes *
+           (rag_str_iends(key, ".md") ? MARKDOWN_TIMES : TEXT_TIMES);
+}
+
 static rag_status start(rag_sync *s, job *j, rag_error *err)
 {
     rag_status st;
@@ -775,7 +809,8 @@ rag_status rag_sync_file(rag_sync *s, int dir_fd, rag_str name, int64_t root_id,
         return st;
     j->dir_fd = dir_fd;
     j->root_id = root_id;
-    j->cost_bytes = (uint64_t)sb->st_size;
+    j->cost_bytes =
+        cost_of(key.len != 0 ? key : root_path, (uint64_t)sb->st_size);
     look_of(&j->look, sb);
     if (known) {
         j->had_version = f.version_id != 0;

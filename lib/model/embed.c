@@ -10,7 +10,6 @@
 #include "net/url.h"
 
 #define N_IN_FLIGHT 4u
-#define BATCH_TEXTS 64u
 #define BATCH_TOKENS 16384u
 #define MAX_BATCH_TEXTS 2048u /* what OpenAI takes at most */
 #define MAX_NAME_BYTES 512u   /* of a model, a prefix */
@@ -102,7 +101,7 @@ static rag_status copy_opts(rag_embedder *e, const rag_embed_opts *o,
     if (e->o.n_in_flight == 0)
         e->o.n_in_flight = N_IN_FLIGHT;
     if (e->o.batch_texts == 0)
-        e->o.batch_texts = BATCH_TEXTS;
+        e->o.batch_texts = RAG_EMBED_BATCH_TEXTS;
     if (e->o.batch_texts > MAX_BATCH_TEXTS)
         e->o.batch_texts = MAX_BATCH_TEXTS;
     if (e->o.batch_tokens == 0)

@@ -20,6 +20,9 @@
 
 typedef struct rag_embedder rag_embedder;
 
+/* Texts a request when nothing else is asked for. */
+#define RAG_EMBED_BATCH_TEXTS 64
+
 typedef enum rag_embed_kind {
     RAG_EMBED_QUERY,
     RAG_EMBED_PASSAGE /* some models prefix the two differently */

@@ -482,6 +482,9 @@ rag_status rag_view_begin(rag_store *s, rag_error *err)
             s->read_depth = 0;
         return st;
     }
+    /* an end that had no memory for its COMMIT left the old view open */
+    if (sqlite3_get_autocommit(s->db) == 0)
+        TRY(rag_db_exec(s, "COMMIT", err));
     TRY(rag_db_exec(s, "BEGIN", err));
     TRY(catch_up(s, err));
 out:

@@ -857,6 +857,13 @@ static void test_dry_run(void **state)
     assert_int_equal(f.rep.n_added, 2);
     assert_int_equal(f.rep.n_chunks, 2);
     assert_true(f.rep.n_tokens > 10);
+    assert_int_equal(f.rep.n_requests, 0); /* no model, no request */
+    f.cfg.embed_model = "openai:fake";     /* and none is sent */
+    f.cfg.embed_batch_texts = 1;
+    OK(sy_run_mode(&f, RAG_OPEN_NONE, (const char *const[]){"docs", NULL}),
+       &f.err);
+    assert_int_equal(f.rep.n_requests, 2);
+    f.cfg.embed_model = "none";
     assert_int_equal(stat(f.store, &sb), -1); /* no store was made */
     assert_int_equal(
         sy_run_mode(&f, RAG_OPEN_NONE, (const char *const[]){"dosc", NULL}),

@@ -47,7 +47,7 @@ run() {
         LC_ALL=C.UTF-8 TZ=UTC CASES="$cases" \
         ${RAG_TEST_MODEL:+"RAG_TEST_MODEL=$RAG_TEST_MODEL"} \
         ASAN_OPTIONS=detect_leaks=1 \
-        timeout 60 sh -c ". $cases/lib.sh; . $1" \
+        timeout 60 sh -c '. "$CASES/lib.sh"; . "$0"' "$1" \
         >"$dir/raw.out" 2>"$dir/raw.err" </dev/null)
     echo $? >"$dir/got.code"
     normalise "$dir" <"$dir/raw.out" >"$dir/got.out"

@@ -11,12 +11,21 @@
 #include "base/utf8.h"
 
 /* a model has about 16 tensors a layer */
-#define MAX_TENSORS (20u * RAG_WEIGHTS_MAX_LAYERS)
+#define MAX_TENSORS (20u * MAX_LAYERS)
+#define MAX_LAYERS 64u
+#define MAX_NAME 63u
 #define MAX_NMT_ENTRIES 65536u
 /* longest piece; the real ones have 48 bytes at most */
 #define MAX_PIECE_BYTES 1024u
 #define Q4_VALUES 32u
 #define Q4_BYTES 18u
+#define MAX_PIECES (1u << 20)
+
+/* What the header tells besides. */
+typedef struct sizes {
+    uint32_t n_rows; /* of the word table, at least n_pieces */
+    uint32_t n_types;
+} sizes;
 
 typedef struct reader {
     const unsigned char *ptr;
@@ -61,6 +70,11 @@ static int32_t i32(reader *r)
     return i;
 }
 
+bool rag_e5s1_is(const unsigned char *bytes, size_t n)
+{
+    return n >= 4 && memcmp(bytes, "E5S1", 4) == 0;
+}
+
 static float float_at(const unsigned char *p)
 {
     float f;
@@ -74,77 +88,94 @@ static rag_status cut_off(rag_error *err)
     return rag_fail(err, RAG_E_FORMAT, "the file is cut off");
 }
 
-static rag_status read_head(rag_e5s1 *s, reader *r, rag_error *err)
+static rag_status read_head(rag_source *s, sizes *z, reader *r, rag_error *err)
 {
-    rag_weights_head *h = &s->head;
     const unsigned char *magic = take(r, 4);
     const unsigned char *eps;
 
-    if (magic == NULL || memcmp(magic, "E5S1", 4) != 0)
-        return rag_fail(err, RAG_E_FORMAT,
-                        "not a model file this program can import (E5S1)");
+    if (magic == NULL || !rag_e5s1_is(magic, 4))
+        return rag_fail(err, RAG_E_FORMAT, "no E5S1 file");
     if (u32(r) != 1)
         return rag_fail(err, RAG_E_FORMAT, "an unknown version of E5S1");
-    h->hidden = u32(r);
-    h->n_layers = u32(r);
-    h->n_heads = u32(r);
-    h->ffn = u32(r);
-    s->n_vocab = u32(r);
-    h->window = u32(r);
-    s->n_types = u32(r);
+    s->arch = RAG_ARCH_BERT;
+    s->pooling = RAG_POOL_MEAN;
+    s->normalise = true;
+    s->hidden = u32(r);
+    s->n_layers = u32(r);
+    s->n_heads = u32(r);
+    s->ffn = u32(r);
+    z->n_rows = u32(r);
+    s->window = u32(r);
+    z->n_types = u32(r);
     eps = take(r, 4);
     if (eps != NULL)
-        h->norm_eps = float_at(eps);
+        s->norm_eps = float_at(eps);
     if (u32(r) != Q4_VALUES && !r->bad)
         return rag_fail(err, RAG_E_FORMAT, "an unknown block size");
-    h->n_pieces = u32(r);
-    h->bos = i32(r);
-    h->eos = i32(r);
-    s->pad = i32(r);
-    h->unk = i32(r);
+    s->tokens.n_pieces = u32(r);
+    s->tokens.bos = i32(r);
+    s->tokens.eos = i32(r);
+    s->tokens.pad = i32(r);
+    s->tokens.unk = i32(r);
     if (r->bad)
         return cut_off(err);
-    if (s->n_vocab < h->n_pieces || s->n_vocab > 2 * RAG_WEIGHTS_MAX_PIECES ||
-        s->n_types == 0 || s->n_types > 16)
+    if (z->n_rows < s->tokens.n_pieces || z->n_rows > 2 * MAX_PIECES ||
+        z->n_types == 0 || z->n_types > 16 || s->n_layers > MAX_LAYERS)
         return rag_fail(err, RAG_E_FORMAT,
-                        "a vocabulary of %zu rows, %u pieces", s->n_vocab,
-                        h->n_pieces);
-    return rag_weights_check_shape(h, RAG_E_FORMAT, err);
+                        "a vocabulary of %u rows, %u pieces, %u layers",
+                        z->n_rows, s->tokens.n_pieces, s->n_layers);
+    return RAG_OK;
 }
 
-static rag_status read_pieces(rag_e5s1 *s, reader *r, rag_error *err)
+/* Pieces that are no text: they never come out of a segmentation. */
+static bool is_special(const rag_source_tokens *t, uint32_t i)
 {
-    size_t n = s->head.n_pieces;
+    return (int64_t)i == t->bos || (int64_t)i == t->eos ||
+           (int64_t)i == t->unk || (int64_t)i == t->pad ||
+           rag_str_eqz(t->pieces[i], "<mask>");
+}
+
+static rag_status read_pieces(rag_source *s, reader *r, rag_error *err)
+{
+    rag_source_tokens *t = &s->tokens;
+    size_t n = t->n_pieces;
     uint64_t blob_bytes = number(r, 8);
     const unsigned char *offsets = take(r, (n + 1) * 4);
+    const unsigned char *scores = take(r, n * 4);
     const unsigned char *blob;
     reader off = {offsets, (n + 1) * 4, 0, false};
     size_t start;
 
-    s->scores = take(r, n * 4);
     if (r->bad || blob_bytes > r->len - r->at)
         return cut_off(err);
     blob = take(r, (size_t)blob_bytes);
-    s->pieces = rag_calloc(n, sizeof *s->pieces);
-    if (s->pieces == NULL)
+    t->pieces = rag_arena_array(s->arena, n + 1, sizeof *t->pieces);
+    t->scores = rag_arena_array(s->arena, n + 1, sizeof *t->scores);
+    t->types = rag_arena_array(s->arena, n + 1, sizeof *t->types);
+    if (t->pieces == NULL || t->scores == NULL || t->types == NULL)
         return rag_fail_nomem(err);
     start = u32(&off);
-    for (size_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < n; i++) {
         size_t end = u32(&off);
 
         if (start > end || end > blob_bytes || end - start > MAX_PIECE_BYTES)
-            return rag_fail(err, RAG_E_FORMAT, "piece %zu lies outside", i);
-        s->pieces[i] = rag_str_n((const char *)blob + start, end - start);
-        if (!rag_utf8_valid(s->pieces[i]) ||
-            !isfinite(float_at(s->scores + 4 * i)))
+            return rag_fail(err, RAG_E_FORMAT, "piece %u lies outside", i);
+        t->pieces[i] = rag_str_n((const char *)blob + start, end - start);
+        t->scores[i] = float_at(scores + (size_t)4 * i);
+        t->types[i] = is_special(t, i) ? RAG_PIECE_SPECIAL : RAG_PIECE_NORMAL;
+        if (!rag_utf8_valid(t->pieces[i]) || !isfinite(t->scores[i]))
             return rag_fail(err, RAG_E_FORMAT,
-                            "piece %zu: no UTF-8, or no score", i);
+                            "piece %u: no UTF-8, or no score", i);
         start = end;
     }
+    t->kind = RAG_TOKENS_UNIGRAM;
+    t->prefix_space = true;
+    t->collapse_spaces = true;
+    t->pair_double_eos = true;
     return RAG_OK;
 }
 
-static rag_status read_nmt(rag_e5s1 *s, reader *r, rag_error *err)
+static rag_status read_nmt(rag_source *s, reader *r, rag_error *err)
 {
     size_t n = u32(r);
     size_t n_bytes = u32(r);
@@ -155,11 +186,12 @@ static rag_status read_nmt(rag_e5s1 *s, reader *r, rag_error *err)
     end = r->at + n_bytes;
     if (n > MAX_NMT_ENTRIES)
         return rag_fail(err, RAG_E_FORMAT, "%zu normaliser entries", n);
-    s->nmt = rag_calloc(n + 1, sizeof *s->nmt);
-    if (s->nmt == NULL)
+    s->tokens.form = RAG_FORM_NMT;
+    s->tokens.nmt = rag_arena_array(s->arena, n + 1, sizeof *s->tokens.nmt);
+    if (s->tokens.nmt == NULL)
         return rag_fail_nomem(err);
     for (size_t i = 0; i < n; i++) {
-        rag_nmt_map *m = &s->nmt[i];
+        rag_nmt_map *m = &s->tokens.nmt[i];
 
         m->cp = u32(r);
         m->n = (uint32_t)number(r, 1);
@@ -167,64 +199,160 @@ static rag_status read_nmt(rag_e5s1 *s, reader *r, rag_error *err)
     }
     if (r->bad || r->at != end)
         return rag_fail(err, RAG_E_FORMAT, "normaliser of the wrong length");
-    s->n_nmt = n;
+    s->tokens.n_nmt = n;
     return RAG_OK;
 }
 
-static rag_status read_tensor(rag_e5s1_tensor *t, reader *r, rag_error *err)
+/* ---- tensors ----------------------------------------------------------- */
+
+/* Lengths that shapes are made of. */
+typedef enum extent { ONE, HIDDEN, FFN, WORDS, WINDOW, TYPES } extent;
+
+typedef struct known {
+    const char *name; /* behind "lN." when it is of a layer */
+    bool of_layer;
+    rag_source_part part;
+    extent rows;
+    extent cols;
+} known;
+
+static const known parts[] = {
+    {"emb.word", false, RAG_PART_WORDS, WORDS, HIDDEN},
+    {"emb.pos", false, RAG_PART_POSITIONS, WINDOW, HIDDEN},
+    {"emb.type", false, RAG_PART_TYPES, TYPES, HIDDEN},
+    {"emb.ln.w", false, RAG_PART_EMBED_NORM_W, ONE, HIDDEN},
+    {"emb.ln.b", false, RAG_PART_EMBED_NORM_B, ONE, HIDDEN},
+    {"q.w", true, RAG_PART_Q_W, HIDDEN, HIDDEN},
+    {"q.b", true, RAG_PART_Q_B, ONE, HIDDEN},
+    {"k.w", true, RAG_PART_K_W, HIDDEN, HIDDEN},
+    {"k.b", true, RAG_PART_K_B, ONE, HIDDEN},
+    {"v.w", true, RAG_PART_V_W, HIDDEN, HIDDEN},
+    {"v.b", true, RAG_PART_V_B, ONE, HIDDEN},
+    {"ao.w", true, RAG_PART_MIX_W, HIDDEN, HIDDEN},
+    {"ao.b", true, RAG_PART_MIX_B, ONE, HIDDEN},
+    {"aln.w", true, RAG_PART_NORM1_W, ONE, HIDDEN},
+    {"aln.b", true, RAG_PART_NORM1_B, ONE, HIDDEN},
+    {"fi.w", true, RAG_PART_UP_W, FFN, HIDDEN},
+    {"fi.b", true, RAG_PART_UP_B, ONE, FFN},
+    {"fo.w", true, RAG_PART_DOWN_W, HIDDEN, FFN},
+    {"fo.b", true, RAG_PART_DOWN_B, ONE, HIDDEN},
+    {"oln.w", true, RAG_PART_NORM2_W, ONE, HIDDEN},
+    {"oln.b", true, RAG_PART_NORM2_B, ONE, HIDDEN}};
+
+static uint64_t length(const rag_source *s, const sizes *z, extent e)
+{
+    switch (e) {
+    case HIDDEN:
+        return s->hidden;
+    case FFN:
+        return s->ffn;
+    case WORDS:
+        return z->n_rows;
+    case WINDOW:
+        return s->window;
+    case TYPES:
+        return z->n_types;
+    case ONE:
+    default:
+        return 1;
+    }
+}
+
+/* Which tensor the name is of; sets part, layer and shape. */
+static rag_status place(rag_source_tensor *t, const rag_source *s,
+                        const sizes *z, rag_str name, rag_error *err)
+{
+    rag_str whole = name;
+    size_t dot = rag_str_find_char(name, '.');
+    bool of_layer = name.len > 1 && name.ptr[0] == 'l' && dot != SIZE_MAX;
+
+    if (of_layer) {
+        uint64_t layer;
+
+        if (!rag_str_u64(&layer, rag_str_cut(name, 1, dot)) ||
+            layer >= s->n_layers)
+            layer = UINT32_MAX;
+        t->layer = (uint32_t)layer;
+        name = rag_str_cut(name, dot + 1, name.len);
+    }
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        const known *k = &parts[i];
+
+        if (k->of_layer != of_layer || t->layer == UINT32_MAX ||
+            !rag_str_eqz(name, k->name))
+            continue;
+        t->part = k->part;
+        t->n_rows = length(s, z, k->rows);
+        t->n_cols = length(s, z, k->cols);
+        return RAG_OK;
+    }
+    return rag_fail(err, RAG_E_FORMAT, "an unknown tensor %.*s",
+                    rag_utf8_valid(whole) ? (int)whole.len : 0, whole.ptr);
+}
+
+static rag_status read_tensor(rag_source_tensor *t, const rag_source *s,
+                              const sizes *z, reader *r, rag_error *err)
 {
     size_t name_len = (size_t)number(r, 2);
     const unsigned char *name;
     uint64_t kind;
+    uint64_t n;
     uint64_t offset;
     uint64_t n_bytes;
+    rag_status st;
 
-    if (name_len > RAG_E5S1_MAX_NAME)
+    if (name_len > MAX_NAME)
         return rag_fail(err, RAG_E_FORMAT, "a tensor name of %zu bytes",
                         name_len);
     name = take(r, name_len);
     kind = number(r, 1);
-    t->n = u32(r);
+    n = u32(r);
     offset = number(r, 8);
     n_bytes = number(r, 8);
     if (r->bad)
         return cut_off(err);
-    memcpy(t->name, name, name_len);
-    t->name[name_len] = '\0';
+    TRY(place(t, s, z, rag_str_n((const char *)name, name_len), err));
     if (kind > 1)
         return rag_fail(err, RAG_E_FORMAT, "a tensor of unknown kind");
-    t->q4 = kind == 1;
+    t->type = kind == 1 ? RAG_DTYPE_Q4_0 : RAG_DTYPE_F32;
     if (offset > r->len || n_bytes > r->len - offset)
         return rag_fail(err, RAG_E_FORMAT, "a tensor lies outside the file");
-    if (t->q4 ? t->n % Q4_VALUES != 0 || n_bytes != t->n / Q4_VALUES * Q4_BYTES
-              : n_bytes != (uint64_t)t->n * 4)
-        return rag_fail(err, RAG_E_FORMAT, "a tensor of the wrong length");
+    if (n != t->n_rows * t->n_cols || n_bytes != rag_dtype_bytes(t->type, n))
+        return rag_fail(err, RAG_E_FORMAT,
+                        "tensor %.*s: %llu values in %llu bytes", (int)name_len,
+                        (const char *)name, (unsigned long long)n,
+                        (unsigned long long)n_bytes);
     t->bytes = r->ptr + offset;
-    t->n_bytes = (size_t)n_bytes;
-    return RAG_OK;
+out:
+    return st;
 }
 
-static rag_status check_overlaps(const rag_e5s1 *s, const reader *r,
+static size_t tensor_bytes(const rag_source_tensor *t)
+{
+    return rag_dtype_bytes(t->type, t->n_rows * t->n_cols);
+}
+
+static rag_status check_overlaps(const rag_source *s, const reader *r,
                                  rag_error *err)
 {
     for (size_t i = 0; i < s->n_tensors; i++) {
-        const rag_e5s1_tensor *a = &s->tensors[i];
+        const rag_source_tensor *a = &s->tensors[i];
 
         if (a->bytes < r->ptr + r->at)
             return rag_fail(err, RAG_E_FORMAT, "a tensor lies in the header");
         for (size_t k = 0; k < i; k++) {
-            const rag_e5s1_tensor *b = &s->tensors[k];
+            const rag_source_tensor *b = &s->tensors[k];
 
-            if ((a->bytes < b->bytes + b->n_bytes &&
-                 b->bytes < a->bytes + a->n_bytes) ||
-                strcmp(a->name, b->name) == 0)
+            if (a->bytes < b->bytes + tensor_bytes(b) &&
+                b->bytes < a->bytes + tensor_bytes(a))
                 return rag_fail(err, RAG_E_FORMAT, "two tensors overlap");
         }
     }
     return RAG_OK;
 }
 
-static rag_status read_tensors(rag_e5s1 *s, reader *r, rag_error *err)
+static rag_status read_tensors(rag_source *s, const sizes *z, reader *r,
+                               rag_error *err)
 {
     size_t n = u32(r);
     rag_status st;
@@ -233,120 +361,49 @@ static rag_status read_tensors(rag_e5s1 *s, reader *r, rag_error *err)
         return cut_off(err);
     if (n > MAX_TENSORS)
         return rag_fail(err, RAG_E_FORMAT, "%zu tensors", n);
-    s->tensors = rag_calloc(n + 1, sizeof *s->tensors);
+    s->tensors = rag_arena_array(s->arena, n + 1, sizeof *s->tensors);
     if (s->tensors == NULL)
         return rag_fail_nomem(err);
     for (; s->n_tensors < n; s->n_tensors++)
-        TRY(read_tensor(&s->tensors[s->n_tensors], r, err));
+        TRY(read_tensor(&s->tensors[s->n_tensors], s, z, r, err));
     TRY(check_overlaps(s, r, err));
 out:
     return st;
 }
 
-static rag_status read_all(rag_e5s1 *s, rag_error *err)
+static rag_status read_all(rag_source *s, rag_error *err)
 {
-    reader r = {s->map.ptr, s->map.len, 0, false};
+    reader r = {s->maps[0].ptr, s->maps[0].len, 0, false};
+    sizes z;
     rag_status st;
 
-    TRY(read_head(s, &r, err));
+    TRY(read_head(s, &z, &r, err));
     TRY(read_pieces(s, &r, err));
     TRY(read_nmt(s, &r, err));
-    TRY(read_tensors(s, &r, err));
+    TRY(read_tensors(s, &z, &r, err));
 out:
     return st;
 }
 
-rag_status rag_e5s1_open(rag_e5s1 *out, const char *path, rag_error *err)
+rag_status rag_e5s1_open(rag_source *out, const char *path, rag_error *err)
 {
     rag_status st;
 
     memset(out, 0, sizeof *out);
-    TRY(rag_file_map(&out->map, path, err));
+    out->arena = rag_malloc(sizeof *out->arena);
+    if (out->arena == NULL)
+        return rag_fail_nomem(err);
+    rag_arena_init(out->arena);
+    out->maps = rag_arena_array(out->arena, 1, sizeof *out->maps);
+    if (out->maps == NULL)
+        return rag_fail_nomem(err);
+    TRY(rag_file_map(&out->maps[0], path, err));
+    out->n_maps = 1;
     TRY(read_all(out, err));
-out:
-    if (st != RAG_OK)
-        rag_e5s1_close(out);
-    return st;
-}
-
-void rag_e5s1_close(rag_e5s1 *s)
-{
-    rag_free(s->pieces);
-    rag_free(s->nmt);
-    rag_free(s->tensors);
-    rag_file_unmap(&s->map);
-    memset(s, 0, sizeof *s);
-}
-
-rag_status rag_e5s1_find(const rag_e5s1_tensor **out, const rag_e5s1 *s,
-                         int layer, const char *name, size_t n, rag_error *err)
-{
-    rag_buf want;
-    rag_status st = RAG_OK;
-
-    *out = NULL;
-    rag_buf_init(&want, 128);
-    if (layer >= 0)
-        rag_buf_addf(&want, "l%d.", layer);
-    rag_buf_addz(&want, name);
-    TRY(rag_buf_status(&want, err));
-    for (size_t i = 0; i < s->n_tensors; i++) {
-        if (strcmp(s->tensors[i].name, want.ptr) == 0)
-            *out = &s->tensors[i];
-    }
-    if (*out == NULL)
-        st = rag_fail(err, RAG_E_FORMAT, "no tensor %s", want.ptr);
-    else if ((*out)->n != n)
-        st = rag_fail(err, RAG_E_FORMAT, "tensor %s: %zu values, want %zu",
-                      want.ptr, (*out)->n, n);
-out:
-    rag_buf_dispose(&want);
-    return st;
-}
-
-rag_status rag_e5s1_values(float *x, const rag_e5s1_tensor *t, size_t at,
-                           size_t n, rag_error *err)
-{
-    const unsigned char *p = t->bytes + at * 4;
-    bool ok = true;
-
-    if (t->q4) {
-        p = t->bytes + at / Q4_VALUES * Q4_BYTES;
-        for (size_t b = 0; b < n; b += Q4_VALUES, p += Q4_BYTES) {
-            float d = rag_weights_half((uint16_t)(p[0] | p[1] << 8));
-
-            ok = ok && isfinite(d);
-            for (size_t i = 0; i < 16; i++) {
-                x[b + i] = d * (float)((int)(p[2 + i] & 15) - 8);
-                x[b + i + 16] = d * (float)((int)(p[2 + i] >> 4) - 8);
-            }
-        }
-    } else {
-        for (size_t i = 0; i < n; i++) {
-            x[i] = float_at(p + 4 * i);
-            ok = ok && isfinite(x[i]);
-        }
-    }
-    if (!ok)
-        return rag_fail(err, RAG_E_FORMAT, "tensor %s: not a number", t->name);
-    return RAG_OK;
-}
-
-rag_status rag_e5s1_vector(float *x, const rag_e5s1 *s, int layer,
-                           const char *name, size_t n, rag_error *err)
-{
-    const rag_e5s1_tensor *t;
-    rag_status st;
-
-    TRY(rag_e5s1_find(&t, s, layer, name, n, err));
-    if (t->q4 && n % Q4_VALUES != 0)
-        return rag_fail(err, RAG_E_FORMAT, "tensor %s: length", name);
-    TRY(rag_e5s1_values(x, t, 0, n, err));
+    /* E5S1 does not carry these; it is only ever this model */
+    memcpy(out->query_prefix, "query: ", 8);
+    memcpy(out->passage_prefix, "passage: ", 10);
+    memcpy(out->licence, "MIT (multilingual-e5-small)", 28);
 out:
     return st;
-}
-
-float rag_e5s1_score(const rag_e5s1 *s, size_t i)
-{
-    return float_at(s->scores + 4 * i);
 }

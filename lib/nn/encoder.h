@@ -23,8 +23,8 @@ typedef struct rag_encoder_info {
     size_t dims;         /* floats a vector */
     size_t max_tokens;   /* window, special tokens counted */
     size_t file_bytes;
-    char query_prefix[64];
-    char passage_prefix[64];
+    char query_prefix[256];
+    char passage_prefix[256];
     char licence[64];
     char source[256]; /* file name and SHA-256 of what it was imported from */
 } rag_encoder_info;

@@ -109,8 +109,8 @@ static void embed(rag_layers *k, const rag_layers_block *b)
 
         for (size_t t = 0; t < v->n + 2; t++, x += hidden) {
             const float *position = w->positions + t * hidden;
-            int32_t id = t == 0          ? w->head->bos
-                         : t == v->n + 1 ? w->head->eos
+            int32_t id = t == 0          ? w->tokens.bos
+                         : t == v->n + 1 ? w->tokens.eos
                                          : v->ids[t - 1];
 
             rag_weights_row(x, w, (uint32_t)id);

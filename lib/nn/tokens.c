@@ -245,14 +245,15 @@ rag_status rag_tokens_encode(rag_tokens *t, rag_str text, rag_error *err)
     t->word_text = false;
     t->after_space = true;
     rag_buf_clear(&t->word);
-    if (!add_id(t, t->model->bos))
+    if (t->model->bos >= 0 && !add_id(t, t->model->bos))
         return rag_fail_nomem(err);
     rag_buf_add(&t->word, SPACE, SPACE_BYTES);
     TRY(add_text(t, text, err));
     while (rag_str_ends(rag_buf_str(&t->word), SPACE))
         rag_buf_trunc(&t->word, t->word.len - SPACE_BYTES);
     TRY(cut_word(t, err));
-    st = add_id(t, t->model->eos) ? RAG_OK : rag_fail_nomem(err);
+    if (t->model->eos >= 0 && !add_id(t, t->model->eos))
+        st = rag_fail_nomem(err);
 out:
     return st;
 }

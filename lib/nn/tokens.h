@@ -20,18 +20,22 @@
 
 /* longest text at once: ids of a text this long take as much memory again */
 #define RAG_TOKENS_MAX_BYTES ((size_t)64 << 20)
+/* four times the largest vocabulary of a known encoder */
+#define RAG_TOKENS_MAX_PIECES (1u << 20)
 
 /* Borrowed from a mapped model file, untrusted. */
 typedef struct rag_tokens_model {
+    uint32_t kind; /* rag_tokens_kind */
     rag_nmt nmt;
     rag_trie trie;       /* pieces, with their ids */
     const float *scores; /* [n_pieces] */
     uint32_t n_pieces;
     float unk_score;
-    int32_t bos;
-    int32_t eos;
+    int32_t bos; /* -1: none */
+    int32_t eos; /* -1: none */
     int32_t unk;
-    bool by_word; /* no piece has a space but in front */
+    bool by_word;         /* no piece has a space but in front */
+    bool pair_double_eos; /* of a pair: A </s></s> B */
 } rag_tokens_model;
 
 typedef struct rag_tokens {
@@ -51,7 +55,8 @@ typedef struct rag_tokens {
 void rag_tokens_init(rag_tokens *t, const rag_tokens_model *model);
 void rag_tokens_dispose(rag_tokens *t);
 
-/* Fills t->ids, with <s> and </s> around. Ill-formed parts count as U+FFFD. */
+/* Fills t->ids, with <s> and </s> around where the model has them. Ill-formed
+ * parts count as U+FFFD. */
 RAG_NODISCARD rag_status rag_tokens_encode(rag_tokens *t, rag_str text,
                                            rag_error *err);
 

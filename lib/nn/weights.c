@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "nn/kern.h"
+#include "nn/tokens_blob.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "the model file is used in place and is little-endian"
@@ -14,7 +15,7 @@
 #define Q4_VALUES 32u
 #define Q4_BYTES 18u
 
-static_assert(sizeof(rag_weights_head) == 672, "no padding");
+static_assert(sizeof(rag_weights_head) == 1072, "no padding");
 static_assert(sizeof(rag_weights_section) == 24, "no padding");
 static_assert(sizeof(rag_weights_head) +
                       RAG_WEIGHTS_SECTIONS * sizeof(rag_weights_section) <=
@@ -44,30 +45,89 @@ size_t rag_weights_matrix_bytes(size_t n_out, size_t n_in)
     return n_out * n_in + 3 * n_out * sizeof(float);
 }
 
+size_t rag_weights_up(const rag_weights_head *h)
+{
+    return (h->arch == RAG_ARCH_MODERNBERT ? (size_t)2 : 1) * h->ffn;
+}
+
 size_t rag_weights_layer_bytes(const rag_weights_head *h)
 {
     return rag_weights_matrix_bytes((size_t)3 * h->hidden, h->hidden) +
            rag_weights_matrix_bytes(h->hidden, h->hidden) +
-           rag_weights_matrix_bytes(h->ffn, h->hidden) +
+           rag_weights_matrix_bytes(rag_weights_up(h), h->hidden) +
            rag_weights_matrix_bytes(h->hidden, h->ffn) +
            (size_t)4 * h->hidden * sizeof(float);
 }
 
-size_t rag_weights_embed_bytes(const rag_weights_head *h)
+/* Floats of the positions: learned ones, or two tables of turns. */
+static size_t position_floats(const rag_weights_head *h)
 {
-    return ((size_t)h->window + 2) * h->hidden * sizeof(float);
+    return h->arch == RAG_ARCH_MODERNBERT
+               ? (size_t)2 * h->window * (h->hidden / h->n_heads)
+               : (size_t)h->window * h->hidden;
 }
 
-size_t rag_weights_vocab_bytes(const rag_weights_head *h)
+size_t rag_weights_embed_bytes(const rag_weights_head *h)
 {
-    return (size_t)h->n_pieces * (h->hidden / Q4_VALUES) * Q4_BYTES;
+    return (position_floats(h) + (size_t)5 * h->hidden) * sizeof(float);
+}
+
+size_t rag_weights_labels_bytes(const rag_weights_head *h)
+{
+    size_t hidden = h->hidden;
+
+    if (h->n_labels == 0)
+        return 0;
+    return (hidden * hidden + 3 * hidden + h->n_labels * hidden + h->n_labels) *
+           sizeof(float);
+}
+
+size_t rag_weights_row_bytes(const rag_weights_head *h)
+{
+    return h->vocab_format == RAG_WEIGHTS_VOCAB_Q4_0
+               ? h->hidden / Q4_VALUES * Q4_BYTES
+               : h->hidden + sizeof(float);
+}
+
+static rag_status check_modernbert(const rag_weights_head *h, rag_status code,
+                                   rag_error *err)
+{
+    if (h->hidden / h->n_heads % (2 * RAG_KERN_LANES) != 0)
+        return rag_fail(err, code, "heads of length %u",
+                        h->hidden / h->n_heads);
+    if (h->global_every == 0 || h->local_window == 0)
+        return rag_fail(err, code,
+                        "local attention over %u tokens, not in "
+                        "every layer %u",
+                        h->local_window, h->global_every);
+    if (!(h->rope_global >= 1.0f && h->rope_global <= 1e9f) ||
+        !(h->rope_local >= 1.0f && h->rope_local <= 1e9f))
+        return rag_fail(err, code, "a rope base out of range");
+    return RAG_OK;
+}
+
+static rag_status check_kinds(const rag_weights_head *h, rag_status code,
+                              rag_error *err)
+{
+    if (h->arch != RAG_ARCH_BERT && h->arch != RAG_ARCH_MODERNBERT)
+        return rag_fail(err, code, "architecture %u is not known", h->arch);
+    if (h->pooling < RAG_POOL_MEAN || h->pooling > RAG_POOL_LAST)
+        return rag_fail(err, code, "pooling %u is not known", h->pooling);
+    if (h->head > RAG_HEAD_MODERNBERT ||
+        (h->head == RAG_HEAD_NONE) != (h->n_labels == 0) ||
+        h->n_labels > RAG_WEIGHTS_MAX_LABELS)
+        return rag_fail(err, code, "a head of kind %u with %u labels", h->head,
+                        h->n_labels);
+    return RAG_OK;
 }
 
 rag_status rag_weights_check_shape(const rag_weights_head *h, rag_status code,
                                    rag_error *err)
 {
     size_t dims;
+    rag_status st;
 
+    TRY(check_kinds(h, code, err));
     if (h->hidden == 0 || h->hidden > RAG_WEIGHTS_MAX_HIDDEN ||
         h->hidden % RAG_KERN_PANEL != 0)
         return rag_fail(err, code, "vector length %u", h->hidden);
@@ -83,15 +143,14 @@ rag_status rag_weights_check_shape(const rag_weights_head *h, rag_status code,
         return rag_fail(err, code, "%u layers", h->n_layers);
     if (h->window < 8 || h->window > RAG_WEIGHTS_MAX_WINDOW)
         return rag_fail(err, code, "a window of %u tokens", h->window);
-    if (h->n_pieces == 0 || h->n_pieces > RAG_WEIGHTS_MAX_PIECES)
-        return rag_fail(err, code, "a vocabulary of %u", h->n_pieces);
-    if (h->bos < 0 || h->eos < 0 || h->unk < 0 ||
-        (uint32_t)h->bos >= h->n_pieces || (uint32_t)h->eos >= h->n_pieces ||
-        (uint32_t)h->unk >= h->n_pieces)
-        return rag_fail(err, code, "special tokens outside the vocabulary");
+    if (h->n_vocab == 0 || h->n_vocab > RAG_TOKENS_MAX_PIECES)
+        return rag_fail(err, code, "a vocabulary of %u", h->n_vocab);
     if (!(h->norm_eps >= 0.0f && h->norm_eps < 1.0f))
         return rag_fail(err, code, "a norm epsilon out of range");
-    return RAG_OK;
+    if (h->arch == RAG_ARCH_MODERNBERT)
+        st = check_modernbert(h, code, err);
+out:
+    return st;
 }
 
 static bool ends_in_nul(const char *s, size_t n)
@@ -116,10 +175,8 @@ static rag_status check_head(const rag_map *m, const char *path, rag_error *err)
     if (h->file_bytes != m->len)
         return rag_fail(err, RAG_E_CORRUPT, "%s: %zu bytes, should be %llu",
                         path, m->len, (unsigned long long)h->file_bytes);
-    if (h->arch != RAG_WEIGHTS_ARCH_BERT ||
-        h->tokens != RAG_WEIGHTS_TOKENS_UNIGRAM ||
-        h->pooling != RAG_WEIGHTS_POOL_MEAN ||
-        h->vocab_format != RAG_WEIGHTS_VOCAB_Q4_0)
+    if (h->vocab_format != RAG_WEIGHTS_VOCAB_Q4_0 &&
+        h->vocab_format != RAG_WEIGHTS_VOCAB_I8)
         return rag_fail(err, RAG_E_CORRUPT,
                         "%s: a kind of model this program does not know", path);
     if (!ends_in_nul(h->name, sizeof h->name) ||
@@ -156,44 +213,59 @@ static rag_status section(rag_str *out, const rag_map *m, size_t kind,
     return RAG_OK;
 }
 
+static const float *vector(const uint8_t **at, size_t n)
+{
+    const float *v = (const void *)*at;
+
+    *at += n * sizeof *v;
+    return v;
+}
+
+static void map_embed(rag_weights *w, const uint8_t *at)
+{
+    const rag_weights_head *h = w->head;
+    size_t half = position_floats(h) / 2;
+
+    if (h->arch == RAG_ARCH_MODERNBERT) {
+        w->rope[0] = vector(&at, half);
+        w->rope[1] = vector(&at, half);
+    } else {
+        w->positions = vector(&at, position_floats(h));
+    }
+    w->type_step = vector(&at, h->hidden);
+    w->norm_w = vector(&at, h->hidden);
+    w->norm_b = vector(&at, h->hidden);
+    w->final_w = vector(&at, h->hidden);
+    w->final_b = vector(&at, h->hidden);
+}
+
+static void map_labels(rag_weights *w, const uint8_t *at)
+{
+    size_t hidden = w->head->hidden;
+    rag_weights_labels *l = &w->labels;
+
+    if (w->head->n_labels == 0)
+        return;
+    l->dense = vector(&at, hidden * hidden);
+    l->dense_b = vector(&at, hidden);
+    l->norm_w = vector(&at, hidden);
+    l->norm_b = vector(&at, hidden);
+    l->out = vector(&at, w->head->n_labels * hidden);
+    l->out_b = vector(&at, w->head->n_labels);
+}
+
 static rag_status map_tokens(rag_weights *w, rag_error *err)
 {
-    static const size_t page = RAG_NMT_PAGE * sizeof(uint32_t);
-    static const size_t pages_at = RAG_NMT_PAGES * sizeof(uint16_t);
     const rag_weights_head *h = w->head;
-    rag_tokens_model *t = &w->tokens;
     rag_status st;
     rag_str s;
 
-    TRY(section(&s, &w->map, RAG_WEIGHTS_NMT_PAGES, SIZE_MAX, err));
-    if (s.len < pages_at + page || (s.len - pages_at) % page != 0)
-        return rag_fail(err, RAG_E_CORRUPT, "normaliser of %zu bytes", s.len);
-    t->nmt.page_of = (const void *)s.ptr;
-    t->nmt.pages = (const void *)(s.ptr + pages_at);
-    t->nmt.n_pages = (s.len - pages_at) / page;
-    TRY(section(&s, &w->map, RAG_WEIGHTS_NMT_TEXT, SIZE_MAX, err));
-    t->nmt.text = s.ptr;
-    t->nmt.n_text = s.len;
-    TRY(section(&s, &w->map, RAG_WEIGHTS_NMT_RULES, SIZE_MAX, err));
-    if (s.len % sizeof(rag_nmt_rule) != 0)
-        return rag_fail(err, RAG_E_CORRUPT, "rules of %zu bytes", s.len);
-    t->nmt.rules = (const void *)s.ptr;
-    t->nmt.n_rules = s.len / sizeof(rag_nmt_rule);
-    TRY(section(&s, &w->map, RAG_WEIGHTS_TRIE, SIZE_MAX, err));
-    if (s.len < sizeof(uint32_t) || s.len % sizeof(uint32_t) != 0 ||
-        s.len / sizeof(uint32_t) >= UINT32_MAX)
-        return rag_fail(err, RAG_E_CORRUPT, "trie of %zu bytes", s.len);
-    t->trie.units = (const void *)s.ptr;
-    t->trie.n_units = (uint32_t)(s.len / sizeof(uint32_t));
-    TRY(section(&s, &w->map, RAG_WEIGHTS_SCORES,
-                (size_t)h->n_pieces * sizeof(float), err));
-    t->scores = (const void *)s.ptr;
-    t->n_pieces = h->n_pieces;
-    t->unk_score = h->unk_score;
-    t->bos = h->bos;
-    t->eos = h->eos;
-    t->unk = h->unk;
-    t->by_word = (h->flags & RAG_WEIGHTS_FLAG_BY_WORD) != 0;
+    TRY(section(&s, &w->map, RAG_WEIGHTS_TOKENS, SIZE_MAX, err));
+    TRY(rag_tokens_model_open(&w->tokens, s, err));
+    if (w->tokens.kind != h->tokens || w->tokens.n_pieces > h->n_vocab)
+        return rag_fail(err, RAG_E_CORRUPT,
+                        "tokenizer of kind %u with %u pieces, vocabulary of %u",
+                        w->tokens.kind, w->tokens.n_pieces, h->n_vocab);
 out:
     return st;
 }
@@ -209,13 +281,14 @@ static rag_status map_sections(rag_weights *w, rag_error *err)
     w->layers = (const void *)s.ptr;
     TRY(section(&s, &w->map, RAG_WEIGHTS_EMBED, rag_weights_embed_bytes(h),
                 err));
-    w->positions = (const void *)s.ptr;
-    w->norm_w = w->positions + (size_t)h->window * h->hidden;
-    w->norm_b = w->norm_w + h->hidden;
-    TRY(section(&s, &w->map, RAG_WEIGHTS_VOCAB, rag_weights_vocab_bytes(h),
+    map_embed(w, (const void *)s.ptr);
+    TRY(section(&s, &w->map, RAG_WEIGHTS_HEAD, rag_weights_labels_bytes(h),
                 err));
-    w->vocab = (const void *)s.ptr;
+    map_labels(w, (const void *)s.ptr);
     TRY(map_tokens(w, err));
+    TRY(section(&s, &w->map, RAG_WEIGHTS_VOCAB,
+                h->n_vocab * rag_weights_row_bytes(h), err));
+    w->vocab = (const void *)s.ptr;
 out:
     return st;
 }
@@ -253,14 +326,6 @@ static rag_weights_matrix matrix(const uint8_t **at, size_t n_out, size_t n_in)
     return m;
 }
 
-static const float *vector(const uint8_t **at, size_t n)
-{
-    const float *v = (const void *)*at;
-
-    *at += n * sizeof *v;
-    return v;
-}
-
 rag_weights_layer rag_weights_layer_at(const rag_weights *w, size_t i)
 {
     size_t hidden = w->head->hidden;
@@ -272,19 +337,16 @@ rag_weights_layer rag_weights_layer_at(const rag_weights *w, size_t i)
     l.mix = matrix(&at, hidden, hidden);
     l.norm1_w = vector(&at, hidden);
     l.norm1_b = vector(&at, hidden);
-    l.up = matrix(&at, ffn, hidden);
+    l.up = matrix(&at, rag_weights_up(w->head), hidden);
     l.down = matrix(&at, hidden, ffn);
     l.norm2_w = vector(&at, hidden);
     l.norm2_b = vector(&at, hidden);
     return l;
 }
 
-void rag_weights_row(float *x, const rag_weights *w, uint32_t token)
+static void q4_row(float *x, const uint8_t *p, size_t n)
 {
-    size_t n_blocks = w->head->hidden / Q4_VALUES;
-    const uint8_t *p = w->vocab + token * n_blocks * Q4_BYTES;
-
-    for (size_t b = 0; b < n_blocks; b++, p += Q4_BYTES, x += Q4_VALUES) {
+    for (size_t b = 0; b < n / Q4_VALUES; b++, p += Q4_BYTES, x += Q4_VALUES) {
         float d = rag_weights_half((uint16_t)(p[0] | p[1] << 8));
 
         for (size_t i = 0; i < Q4_VALUES / 2; i++) {
@@ -292,6 +354,21 @@ void rag_weights_row(float *x, const rag_weights *w, uint32_t token)
             x[i + Q4_VALUES / 2] = d * (float)((int)(p[2 + i] >> 4) - 8);
         }
     }
+}
+
+void rag_weights_row(float *x, const rag_weights *w, uint32_t token)
+{
+    size_t hidden = w->head->hidden;
+    const uint8_t *p = w->vocab + token * rag_weights_row_bytes(w->head);
+    float scale;
+
+    if (w->head->vocab_format == RAG_WEIGHTS_VOCAB_Q4_0) {
+        q4_row(x, p, hidden);
+        return;
+    }
+    memcpy(&scale, p + hidden, sizeof scale);
+    for (size_t d = 0; d < hidden; d++)
+        x[d] = scale * (float)(int8_t)p[d];
 }
 
 rag_status rag_weights_verify(const char *path, rag_error *err)

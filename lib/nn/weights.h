@@ -17,9 +17,10 @@
  */
 
 #include "base/file.h"
+#include "nn/source.h"
 #include "nn/tokens.h"
 
-#define RAG_WEIGHTS_VERSION 1u
+#define RAG_WEIGHTS_VERSION 2u
 #define RAG_WEIGHTS_ALIGN 64u
 /* header and section table; the sections begin here, on a page of their own */
 #define RAG_WEIGHTS_HEAD_BYTES 4096u
@@ -31,26 +32,22 @@
 #define RAG_WEIGHTS_MAX_LAYERS 64u
 #define RAG_WEIGHTS_MAX_HEAD_DIMS 128u
 #define RAG_WEIGHTS_MAX_WINDOW 8192u
-#define RAG_WEIGHTS_MAX_PIECES (1u << 20)
+#define RAG_WEIGHTS_MAX_LABELS 64u
 
 typedef enum rag_weights_kind {
     RAG_WEIGHTS_LAYERS = 1,
     RAG_WEIGHTS_EMBED,
-    RAG_WEIGHTS_NMT_PAGES,
-    RAG_WEIGHTS_NMT_TEXT,
-    RAG_WEIGHTS_NMT_RULES,
-    RAG_WEIGHTS_TRIE,
-    RAG_WEIGHTS_SCORES,
+    RAG_WEIGHTS_HEAD,   /* of a cross-encoder, else empty */
+    RAG_WEIGHTS_TOKENS, /* nn/tokens_blob.h */
     RAG_WEIGHTS_VOCAB
 } rag_weights_kind;
-#define RAG_WEIGHTS_SECTIONS 8u
+#define RAG_WEIGHTS_SECTIONS 5u
 
-/* values of the header's fields */
-#define RAG_WEIGHTS_ARCH_BERT 1u      /* post-norm, erf GELU */
-#define RAG_WEIGHTS_TOKENS_UNIGRAM 1u /* SentencePiece, nmt_nfkc */
-#define RAG_WEIGHTS_POOL_MEAN 1u
+/* forms of the vocabulary: rows of hidden / 32 blocks of Q4_0; rows of hidden
+ * int8 and a float scale */
 #define RAG_WEIGHTS_VOCAB_Q4_0 1u
-#define RAG_WEIGHTS_FLAG_BY_WORD 1u
+#define RAG_WEIGHTS_VOCAB_I8 2u
+#define RAG_WEIGHTS_FLAG_NORMALISE 1u /* vectors to unit length */
 
 /* The front of the file; little-endian, no padding. */
 typedef struct rag_weights_head {
@@ -60,28 +57,31 @@ typedef struct rag_weights_head {
     uint64_t file_bytes;
     uint8_t payload_sha256[32]; /* of the file behind head_bytes */
     uint8_t head_sha256[32];    /* of the first head_bytes, this field zero */
-    uint32_t arch;
-    uint32_t tokens;
-    uint32_t pooling;
+    uint32_t arch;              /* rag_source_arch */
+    uint32_t pooling;           /* rag_source_pooling */
+    uint32_t head;              /* rag_source_head */
+    uint32_t tokens;            /* rag_tokens_kind */
     uint32_t vocab_format;
     uint32_t flags;
     uint32_t n_layers;
     uint32_t hidden;
     uint32_t n_heads;
     uint32_t ffn;
-    uint32_t window; /* positions */
-    uint32_t n_pieces;
-    int32_t bos;
-    int32_t eos;
-    int32_t unk;
-    float unk_score;
+    uint32_t window;  /* positions */
+    uint32_t n_vocab; /* rows */
+    uint32_t n_types;
+    uint32_t n_labels; /* of the head; 0 without */
+    uint32_t local_window;
+    uint32_t global_every;
+    float rope_global;
+    float rope_local;
     float norm_eps;
-    uint64_t zero;
+    uint32_t zero[3];
     char name[64]; /* texts: UTF-8, NUL-terminated */
-    char query_prefix[64];
-    char passage_prefix[64];
+    char query_prefix[RAG_SOURCE_MAX_TEXT];
+    char passage_prefix[RAG_SOURCE_MAX_TEXT];
     char licence[64];
-    char source[256];
+    char source[RAG_SOURCE_MAX_TEXT];
 } rag_weights_head;
 
 typedef struct rag_weights_section {
@@ -103,21 +103,40 @@ typedef struct rag_weights_matrix {
 typedef struct rag_weights_layer {
     rag_weights_matrix qkv; /* hidden -> 3 hidden; q holds 1/sqrt(head dims) */
     rag_weights_matrix mix; /* hidden -> hidden */
-    const float *norm1_w;   /* [hidden] */
+    const float *norm1_w;   /* [hidden]; nothing in ModernBERT's layer 0 */
     const float *norm1_b;
-    rag_weights_matrix up;   /* hidden -> ffn */
+    /* hidden -> ffn; ModernBERT: hidden -> 2 ffn, panels in turn of what goes
+     * through GELU and of what that is multiplied by */
+    rag_weights_matrix up;
     rag_weights_matrix down; /* ffn -> hidden */
     const float *norm2_w;
     const float *norm2_b;
 } rag_weights_layer;
 
+/* What turns a pooled row into logits, in floats. */
+typedef struct rag_weights_labels {
+    const float *dense;   /* [hidden in x hidden out] */
+    const float *dense_b; /* [hidden] */
+    const float *norm_w;  /* [hidden]; ModernBERT */
+    const float *norm_b;
+    const float *out;   /* [n_labels x hidden] */
+    const float *out_b; /* [n_labels] */
+} rag_weights_labels;
+
 typedef struct rag_weights {
     rag_map map;
     const rag_weights_head *head;
-    const float *positions; /* [window x hidden], token type 0 added */
+    const float *positions; /* BERT: [window x hidden], token type 0 added */
+    /* ModernBERT: of global and of local layers [window x head dims], a row
+     * being cosines and then sines of half as many angles */
+    const float *rope[2];
+    const float *type_step; /* [hidden] token type 1 less type 0 */
     const float *norm_w;    /* [hidden] */
     const float *norm_b;
-    const uint8_t *vocab; /* [n_pieces] rows of hidden / 32 Q4_0 blocks */
+    const float *final_w; /* [hidden]; ModernBERT */
+    const float *final_b;
+    rag_weights_labels labels; /* when n_labels is not 0 */
+    const uint8_t *vocab;      /* [n_vocab] rows */
     const uint8_t *layers;
     rag_tokens_model tokens;
 } rag_weights;
@@ -129,7 +148,7 @@ void rag_weights_close(rag_weights *w);
 /* Where the parts of layer i lie. */
 rag_weights_layer rag_weights_layer_at(const rag_weights *w, size_t i);
 
-/* x [hidden] = the row of a token (below n_pieces). */
+/* x [hidden] = the row of a token (below n_vocab). */
 void rag_weights_row(float *x, const rag_weights *w, uint32_t token);
 
 /* Reads the whole file and compares both hashes. */
@@ -141,10 +160,13 @@ RAG_NODISCARD rag_status rag_weights_verify(const char *path, rag_error *err);
 RAG_NODISCARD rag_status rag_weights_check_shape(const rag_weights_head *h,
                                                  rag_status code,
                                                  rag_error *err);
+/* outputs of a layer's up */
+size_t rag_weights_up(const rag_weights_head *h);
 size_t rag_weights_matrix_bytes(size_t n_out, size_t n_in);
 size_t rag_weights_layer_bytes(const rag_weights_head *h);
 size_t rag_weights_embed_bytes(const rag_weights_head *h);
-size_t rag_weights_vocab_bytes(const rag_weights_head *h);
+size_t rag_weights_labels_bytes(const rag_weights_head *h);
+size_t rag_weights_row_bytes(const rag_weights_head *h);
 /* IEEE half to float. */
 float rag_weights_half(uint16_t bits);
 

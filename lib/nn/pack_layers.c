@@ -1,0 +1,300 @@
+/* What the sections of numbers hold: layers, embedding, head. */
+#include <math.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "nn/kern.h"
+#include "nn/pack.h"
+
+/* Where the rows of a matrix go. */
+typedef struct target {
+    int8_t *w;
+    float *scale; /* [n_out] */
+    float *sum;   /* [n_out] */
+    float *bias;  /* [n_out] */
+    size_t n_in;
+} target;
+
+/* The matrix [n_out x n_in] at *at, which moves behind it. */
+static target target_at(unsigned char **at, size_t n_out, size_t n_in)
+{
+    target m = {(int8_t *)*at, (float *)(void *)(*at + n_out * n_in), NULL,
+                NULL, n_in};
+
+    m.sum = m.scale + n_out;
+    m.bias = m.sum + n_out;
+    *at += rag_weights_matrix_bytes(n_out, n_in);
+    return m;
+}
+
+/* Rounds x [n_in] to int8 by its greatest magnitude as row o, times factor. */
+static void put_row(target *m, size_t o, const float *x, float factor)
+{
+    int8_t *panel = m->w + o / RAG_KERN_PANEL * RAG_KERN_PANEL * m->n_in +
+                    o % RAG_KERN_PANEL * RAG_KERN_QUAD;
+    float most = 0.0f;
+    int32_t sum = 0;
+
+    for (size_t k = 0; k < m->n_in; k++)
+        most = fmaxf(most, fabsf(x[k]));
+    for (size_t k = 0; k < m->n_in; k++) {
+        float q = most > 0.0f ? rintf(x[k] / most * 127.0f) : 0.0f;
+
+        panel[k / RAG_KERN_QUAD * RAG_KERN_PANEL * RAG_KERN_QUAD +
+              k % RAG_KERN_QUAD] = (int8_t)q;
+        sum += (int32_t)q;
+    }
+    m->scale[o] = most / 127.0f * factor;
+    m->sum[o] = m->scale[o] * (float)sum;
+}
+
+/* Rows [first, first + n_out) of m from x and from the bias already there. */
+static void put_rows(target *m, size_t first, size_t n_out, float factor,
+                     const float *x)
+{
+    for (size_t o = 0; o < n_out; o++, x += m->n_in) {
+        put_row(m, first + o, x, factor);
+        m->bias[first + o] *= factor;
+    }
+}
+
+static rag_status matrix(target *m, size_t first, size_t n_out, float factor,
+                         rag_pack_parts *p, rag_source_part w,
+                         rag_source_part b, uint32_t layer, rag_error *err)
+{
+    const float *x;
+    rag_status st;
+
+    TRY(rag_pack_vector(m->bias + first, p, b, layer, n_out, true, err));
+    TRY(rag_pack_matrix(&x, p, w, layer, n_out, m->n_in, err));
+    put_rows(m, first, n_out, factor, x);
+out:
+    return st;
+}
+
+/* Queries, keys and values behind each other, the queries times
+ * 1 / sqrt(head dims). */
+static rag_status put_qkv(unsigned char **to, rag_pack_parts *p,
+                          const rag_weights_head *h, uint32_t layer,
+                          rag_error *err)
+{
+    size_t hidden = h->hidden;
+    float q_factor = 1.0f / sqrtf((float)(hidden / h->n_heads));
+    target m = target_at(to, 3 * hidden, hidden);
+    const float *x;
+    rag_status st;
+
+    if (rag_source_find(p->s, RAG_PART_QKV_W, layer) == NULL) {
+        TRY(matrix(&m, 0, hidden, q_factor, p, RAG_PART_Q_W, RAG_PART_Q_B,
+                   layer, err));
+        TRY(matrix(&m, hidden, hidden, 1.0f, p, RAG_PART_K_W, RAG_PART_K_B,
+                   layer, err));
+        return matrix(&m, 2 * hidden, hidden, 1.0f, p, RAG_PART_V_W,
+                      RAG_PART_V_B, layer, err);
+    }
+    TRY(rag_pack_vector(m.bias, p, RAG_PART_QKV_B, layer, 3 * hidden, true,
+                        err));
+    TRY(rag_pack_matrix(&x, p, RAG_PART_QKV_W, layer, 3 * hidden, hidden, err));
+    put_rows(&m, 0, hidden, q_factor, x);
+    put_rows(&m, hidden, 2 * hidden, 1.0f, x + hidden * hidden);
+out:
+    return st;
+}
+
+/* ModernBERT: panels in turn of the half that goes through GELU and of the
+ * half that it multiplies. */
+static rag_status put_gated(target *m, rag_pack_parts *p, size_t ffn,
+                            uint32_t layer, rag_error *err)
+{
+    float *bias = rag_malloc(2 * ffn * sizeof *bias);
+    const float *x;
+    rag_status st;
+
+    if (bias == NULL)
+        return rag_fail_nomem(err);
+    TRY(rag_pack_vector(bias, p, RAG_PART_UP_B, layer, 2 * ffn, true, err));
+    TRY(rag_pack_matrix(&x, p, RAG_PART_UP_W, layer, 2 * ffn, m->n_in, err));
+    for (size_t o = 0; o < 2 * ffn; o++) {
+        size_t panel = o % ffn / RAG_KERN_PANEL * 2 + (o >= ffn ? 1 : 0);
+        size_t row = panel * RAG_KERN_PANEL + o % RAG_KERN_PANEL;
+
+        m->bias[row] = bias[o];
+        put_row(m, row, x + o * m->n_in, 1.0f);
+    }
+out:
+    rag_free(bias);
+    return st;
+}
+
+static float *floats_at(unsigned char **at, size_t n)
+{
+    float *v = (float *)(void *)*at;
+
+    *at += n * sizeof *v;
+    return v;
+}
+
+static rag_status put_norm(unsigned char **to, rag_pack_parts *p,
+                           rag_source_part w, rag_source_part b, uint32_t layer,
+                           size_t n, bool may_miss, rag_error *err)
+{
+    float *weight = floats_at(to, n);
+    float *bias = floats_at(to, n);
+    rag_status st;
+
+    TRY(rag_pack_vector(weight, p, w, layer, n, may_miss, err));
+    TRY(rag_pack_vector(bias, p, b, layer, n, true, err));
+out:
+    return st;
+}
+
+rag_status rag_pack_layer(unsigned char *to, rag_pack_parts *p,
+                          const rag_weights_head *h, uint32_t layer,
+                          rag_error *err)
+{
+    bool modern = h->arch == RAG_ARCH_MODERNBERT;
+    size_t hidden = h->hidden;
+    target m;
+    rag_status st;
+
+    TRY(put_qkv(&to, p, h, layer, err));
+    m = target_at(&to, hidden, hidden);
+    TRY(matrix(&m, 0, hidden, 1.0f, p, RAG_PART_MIX_W, RAG_PART_MIX_B, layer,
+               err));
+    if (modern && layer == 0) /* no such norm; two empty places */
+        memset(to, 0, 2 * hidden * sizeof(float)),
+            to += 2 * hidden * sizeof(float);
+    else
+        TRY(put_norm(&to, p, RAG_PART_NORM1_W, RAG_PART_NORM1_B, layer, hidden,
+                     false, err));
+    m = target_at(&to, rag_weights_up(h), hidden);
+    if (modern)
+        TRY(put_gated(&m, p, h->ffn, layer, err));
+    else
+        TRY(matrix(&m, 0, h->ffn, 1.0f, p, RAG_PART_UP_W, RAG_PART_UP_B, layer,
+                   err));
+    m = target_at(&to, hidden, h->ffn);
+    TRY(matrix(&m, 0, hidden, 1.0f, p, RAG_PART_DOWN_W, RAG_PART_DOWN_B, layer,
+               err));
+    TRY(put_norm(&to, p, RAG_PART_NORM2_W, RAG_PART_NORM2_B, layer, hidden,
+                 false, err));
+out:
+    return st;
+}
+
+/* ---- embedding --------------------------------------------------------- */
+
+/* Cosines and sines of the angles of each position, as the reference makes
+ * them: the angle in single precision. */
+static void put_rope(float *to, const rag_weights_head *h, float base)
+{
+    size_t dims = h->hidden / h->n_heads;
+    size_t half = dims / 2;
+
+    for (size_t p = 0; p < h->window; p++, to += dims) {
+        for (size_t i = 0; i < half; i++) {
+            float turn = (float)(1.0 / pow((double)base,
+                                           2.0 * (double)i / (double)dims));
+            float angle = (float)p * turn;
+
+            to[i] = (float)cos((double)angle);
+            to[half + i] = (float)sin((double)angle);
+        }
+    }
+}
+
+/* Positions with token type 0 added; *step [hidden] = type 1 less type 0. */
+static rag_status put_positions(float *to, float *step, rag_pack_parts *p,
+                                const rag_weights_head *h, rag_error *err)
+{
+    const rag_source_tensor *t;
+    const rag_source_tensor *types;
+    size_t hidden = h->hidden;
+    float *zero = rag_calloc(hidden, sizeof *zero);
+    rag_status st;
+
+    if (zero == NULL)
+        return rag_fail_nomem(err);
+    TRY(rag_pack_table(&t, p, RAG_PART_POSITIONS, h->window, hidden, false,
+                       err));
+    TRY(rag_pack_table(&types, p, RAG_PART_TYPES, 1, hidden, true, err));
+    if (types != NULL) {
+        TRY(rag_pack_row(zero, types, 0, err));
+        if (types->n_rows > 1)
+            TRY(rag_pack_row(step, types, 1, err));
+        for (size_t d = 0; types->n_rows > 1 && d < hidden; d++)
+            step[d] -= zero[d];
+    }
+    for (size_t i = 0; i < h->window; i++, to += hidden) {
+        TRY(rag_pack_row(to, t, i, err));
+        for (size_t d = 0; d < hidden; d++)
+            to[d] += zero[d];
+    }
+out:
+    rag_free(zero);
+    return st;
+}
+
+rag_status rag_pack_embed(float *to, rag_pack_parts *p,
+                          const rag_weights_head *h, rag_error *err)
+{
+    size_t hidden = h->hidden;
+    size_t tables = (size_t)h->window * (hidden / h->n_heads);
+    bool modern = h->arch == RAG_ARCH_MODERNBERT;
+    float *behind = to + (modern ? 2 * tables : (size_t)h->window * hidden);
+    rag_status st;
+
+    memset(behind, 0, 5 * hidden * sizeof *behind);
+    if (modern) {
+        put_rope(to, h, h->rope_global);
+        put_rope(to + tables, h, h->rope_local);
+    } else {
+        TRY(put_positions(to, behind, p, h, err));
+    }
+    TRY(rag_pack_vector(behind + hidden, p, RAG_PART_EMBED_NORM_W, 0, hidden,
+                        false, err));
+    TRY(rag_pack_vector(behind + 2 * hidden, p, RAG_PART_EMBED_NORM_B, 0,
+                        hidden, true, err));
+    if (modern) {
+        TRY(rag_pack_vector(behind + 3 * hidden, p, RAG_PART_FINAL_NORM_W, 0,
+                            hidden, false, err));
+        TRY(rag_pack_vector(behind + 4 * hidden, p, RAG_PART_FINAL_NORM_B, 0,
+                            hidden, true, err));
+    }
+out:
+    return st;
+}
+
+/* ---- head -------------------------------------------------------------- */
+
+rag_status rag_pack_labels(float *to, rag_pack_parts *p,
+                           const rag_weights_head *h, rag_error *err)
+{
+    size_t hidden = h->hidden;
+    const float *x;
+    rag_status st;
+
+    TRY(rag_pack_matrix(&x, p, RAG_PART_HEAD_DENSE_W, 0, hidden, hidden, err));
+    for (size_t o = 0; o < hidden; o++) {
+        for (size_t k = 0; k < hidden; k++)
+            to[k * hidden + o] = x[o * hidden + k];
+    }
+    to += hidden * hidden;
+    TRY(rag_pack_vector(to, p, RAG_PART_HEAD_DENSE_B, 0, hidden, true, err));
+    to += hidden;
+    memset(to, 0, 2 * hidden * sizeof *to);
+    if (h->head == RAG_HEAD_MODERNBERT) {
+        TRY(rag_pack_vector(to, p, RAG_PART_HEAD_NORM_W, 0, hidden, false,
+                            err));
+        TRY(rag_pack_vector(to + hidden, p, RAG_PART_HEAD_NORM_B, 0, hidden,
+                            true, err));
+    }
+    to += 2 * hidden;
+    TRY(rag_pack_matrix(&x, p, RAG_PART_HEAD_OUT_W, 0, h->n_labels, hidden,
+                        err));
+    memcpy(to, x, h->n_labels * hidden * sizeof *to);
+    to += h->n_labels * hidden;
+    TRY(rag_pack_vector(to, p, RAG_PART_HEAD_OUT_B, 0, h->n_labels, true, err));
+out:
+    return st;
+}

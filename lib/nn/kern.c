@@ -82,6 +82,14 @@ static void out_add(const rag_kern_out *o)
     }
 }
 
+static void out_mul(const rag_kern_out *o)
+{
+    for (size_t t = 0; t < o->n_rows; t++) {
+        for (size_t i = 0; i < RAG_KERN_PANEL; i++)
+            o->y[t * o->y_stride + i] *= linear_at(o, t, i);
+    }
+}
+
 rag_kern_row rag_kern_row_of(float least, float most, float *inverse)
 {
     float half = 0.5f * most - 0.5f * least;
@@ -168,15 +176,15 @@ static float exp_of(float x)
     return ldexpf(fmaf(r * r, p, r + 1.0f), (int)n);
 }
 
-/* One row of scores becomes weights; returns 1 / their sum. */
-static float softmax(float *s, size_t n)
+/* The scores s[from] to s[to - 1] become weights; returns 1 / their sum. */
+static float softmax(float *s, size_t from, size_t to)
 {
     float lanes[RAG_KERN_LANES] = {0};
-    float most = s[0];
+    float most = s[from];
 
-    for (size_t j = 1; j < n; j++)
+    for (size_t j = from + 1; j < to; j++)
         most = s[j] > most ? s[j] : most;
-    for (size_t j = 0; j < n; j++) {
+    for (size_t j = from; j < to; j++) {
         s[j] = exp_of(s[j] - most);
         lanes[j % RAG_KERN_LANES] += s[j];
     }
@@ -190,18 +198,20 @@ static void attend(const rag_kern_attend *t)
 
     for (size_t i = 0; i < t->n; i++) {
         const float *q = t->q + i * t->stride;
+        size_t from = rag_kern_first_key(t, i);
+        size_t to = rag_kern_behind_keys(t, i);
         float scale;
 
-        for (size_t j = 0; j < t->n; j++) {
+        for (size_t j = from; j < to; j++) {
             const float *k = t->k + j * t->stride;
 
             s[j] = 0.0f;
             for (size_t d = 0; d < t->dims; d++)
                 s[j] = fmaf(q[d], k[d], s[j]);
         }
-        scale = softmax(s, t->n);
+        scale = softmax(s, from, to);
         memset(row, 0, t->dims * sizeof *row);
-        for (size_t j = 0; j < t->n; j++) {
+        for (size_t j = from; j < to; j++) {
             const float *v = t->v + j * t->stride;
 
             for (size_t d = 0; d < t->dims; d++)
@@ -212,8 +222,24 @@ static void attend(const rag_kern_attend *t)
     }
 }
 
-const rag_kern rag_kern_scalar = {gemm,     out_linear, out_gelu, out_add,
-                                  quantise, norm,       attend,   "scalar"};
+static void rope(float *x, const float *turn, size_t n_heads, size_t dims)
+{
+    size_t half = dims / 2;
+
+    for (size_t h = 0; h < n_heads; h++, x += dims) {
+        for (size_t i = 0; i < half; i++) {
+            float a = x[i];
+            float b = x[half + i];
+
+            x[i] = fmaf(a, turn[i], b * (0.0f - turn[half + i]));
+            x[half + i] = fmaf(b, turn[i], a * turn[half + i]);
+        }
+    }
+}
+
+const rag_kern rag_kern_scalar = {gemm,    out_linear, out_gelu, out_add,
+                                  out_mul, quantise,   norm,     rope,
+                                  attend,  "scalar"};
 
 size_t rag_kern_attend_floats(size_t n, size_t dims)
 {

@@ -49,6 +49,7 @@ typedef struct rag_kern_attend {
     size_t stride;  /* floats */
     size_t n;       /* tokens of the text */
     size_t dims;    /* a multiple of RAG_KERN_LANES */
+    size_t reach;   /* keys at most this far from the query; 0: all */
     float *scratch; /* rag_kern_attend_floats(n, dims), 64-byte aligned */
 } rag_kern_attend;
 
@@ -68,10 +69,11 @@ typedef struct rag_kern {
                  const int32_t *a_sum, size_t n_rows, const int8_t *w,
                  size_t n_quads);
     /* y = acc * a_scale * w_scale + a_mid * w_sum + bias; then GELU (erf); or
-     * added to y */
+     * added to y; or y times it */
     void (*out_linear)(const rag_kern_out *o);
     void (*out_gelu)(const rag_kern_out *o);
     void (*out_add)(const rag_kern_out *o);
+    void (*out_mul)(const rag_kern_out *o);
     /* q = round((x - mid) / scale) in -127..127, mid halfway between the least
      * and the greatest x; sum of q. GELU and LayerNorm leave one-sided
      * outliers: with a middle of its own a token loses less than half as much.
@@ -79,6 +81,10 @@ typedef struct rag_kern {
     rag_kern_row (*quantise)(int8_t *q, const float *x, size_t n);
     /* x = (x - mean) / sqrt(variance + eps) * w + b */
     void (*norm)(float *x, const float *w, const float *b, float eps, size_t n);
+    /* Turns the pairs (x[i], x[i + dims / 2]) of each of a token's heads
+     * x [n_heads x dims] by angle i; turn [dims]: cosines, then sines. dims: a
+     * multiple of 2 RAG_KERN_LANES */
+    void (*rope)(float *x, const float *turn, size_t n_heads, size_t dims);
     /* out = softmax(q k^T) v */
     void (*attend)(const rag_kern_attend *t);
     const char *name;

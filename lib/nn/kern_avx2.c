@@ -219,7 +219,8 @@ TIER static void gemm(int32_t *acc, const int8_t *a, size_t a_stride,
         gemm_1(acc + t * RAG_KERN_PANEL, a + t * a_stride, w, n_quads);
 }
 
-const rag_kern rag_kern_avx2 = {gemm,     out_linear, out_gelu, out_add,
-                                quantise, norm,       attend,   "avx2"};
+const rag_kern rag_kern_avx2 = {gemm,    out_linear, out_gelu, out_add,
+                                out_mul, quantise,   norm,     rope,
+                                attend,  "avx2"};
 
 #endif

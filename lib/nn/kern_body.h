@@ -106,6 +106,34 @@ TIER static void out_add(const rag_kern_out *o)
     }
 }
 
+TIER static void out_mul(const rag_kern_out *o)
+{
+    for (size_t t = 0; t < o->n_rows; t++) {
+        for (size_t i = 0; i < RAG_KERN_PANEL; i += W) {
+            float *y = o->y + t * o->y_stride + i;
+
+            vf_store(y, vf_mul(vf_load(y), linear_at(o, t, i)));
+        }
+    }
+}
+
+TIER static void rope(float *x, const float *turn, size_t n_heads, size_t dims)
+{
+    size_t half = dims / 2;
+
+    for (size_t h = 0; h < n_heads; h++, x += dims) {
+        for (size_t i = 0; i < half; i += W) {
+            vf a = vf_load(x + i);
+            vf b = vf_load(x + half + i);
+            vf c = vf_load(turn + i);
+            vf s = vf_load(turn + half + i);
+
+            vf_store(x + i, vf_fma(a, c, vf_mul(b, vf_sub(vf_set(0.0f), s))));
+            vf_store(x + half + i, vf_fma(b, c, vf_mul(a, s)));
+        }
+    }
+}
+
 /* (x - mid) * inverse, kept in range; what is no number becomes -127 */
 TIER static inline vf to_steps(vf x, vf mid, vf inverse)
 {
@@ -211,13 +239,14 @@ TIER static void norm(float *x, const float *w, const float *b, float eps,
     }
 }
 
-/* Scores of M queries against all keys. kt [dims x padded] */
+/* Scores of M queries against the keys [from, to), whole lanes.
+ * kt [dims x padded] */
 #define DEFINE_SCORES(M)                                                       \
     TIER static inline void scores_##M(float *s, const rag_kern_attend *t,     \
                                        const float *q, const float *kt,        \
-                                       size_t padded)                          \
+                                       size_t padded, size_t from, size_t to)  \
     {                                                                          \
-        for (size_t j = 0; j < padded; j += W) {                               \
+        for (size_t j = from; j < to; j += W) {                                \
             vf acc[M];                                                         \
                                                                                \
             UNROLL                                                             \
@@ -236,22 +265,27 @@ TIER static void norm(float *x, const float *w, const float *b, float eps,
         }                                                                      \
     }
 
-/* One row of scores becomes weights; returns 1 / their sum. */
-TIER static inline float softmax(float *s, size_t n, size_t padded)
+/* The scores s[from] to s[to - 1] become weights, the rest of their lanes 0;
+ * returns 1 / their sum. */
+TIER static inline float softmax(float *s, size_t from, size_t to)
 {
+    size_t first = from / RAG_KERN_LANES * RAG_KERN_LANES;
+    size_t behind = (to + RAG_KERN_LANES - 1) / RAG_KERN_LANES * RAG_KERN_LANES;
     vf m;
     vf sum[PARTS];
     vf most;
 
-    for (size_t j = n; j < padded; j++)
+    for (size_t j = first; j < from; j++)
         s[j] = -1.0e30f; /* its exp is 0 */
-    m = vf_load(s);
-    for (size_t j = W; j < padded; j += W)
+    for (size_t j = to; j < behind; j++)
+        s[j] = -1.0e30f;
+    m = vf_load(s + first);
+    for (size_t j = first + W; j < behind; j += W)
         m = vf_max(vf_load(s + j), m);
     most = vf_set(vf_reduce_max(m));
     for (size_t h = 0; h < PARTS; h++)
         sum[h] = vf_set(0.0f);
-    for (size_t j = 0; j < padded; j += RAG_KERN_LANES) {
+    for (size_t j = first; j < behind; j += RAG_KERN_LANES) {
         for (size_t h = 0; h < PARTS; h++) {
             vf e = vf_exp(vf_sub(vf_load(s + j + h * W), most));
 
@@ -262,12 +296,25 @@ TIER static inline float softmax(float *s, size_t n, size_t padded)
     return 1.0f / join_add(sum);
 }
 
+/* Weights of all rows of a block that some of them do not see are 0. */
+static inline void clear(float *s, size_t first, size_t from, size_t to,
+                         size_t behind)
+{
+    size_t low = from / RAG_KERN_LANES * RAG_KERN_LANES;
+    size_t high = (to + RAG_KERN_LANES - 1) / RAG_KERN_LANES * RAG_KERN_LANES;
+
+    for (size_t j = first; j < low; j++)
+        s[j] = 0.0f;
+    for (size_t j = high; j < behind; j++)
+        s[j] = 0.0f;
+}
+
 /* M rows of weights times the values, two vectors of dims at once (one when W
  * is RAG_KERN_LANES and dims is odd in it). v [n x dims] */
 #define DEFINE_MIX(M)                                                          \
-    TIER static inline void mix_##M(float *out, const rag_kern_attend *t,      \
-                                    const float *s, const float *v,            \
-                                    const float *scale, size_t padded)         \
+    TIER static inline void mix_##M(                                           \
+        float *out, const rag_kern_attend *t, const float *s, const float *v,  \
+        const float *scale, size_t padded, size_t from, size_t to)             \
     {                                                                          \
         size_t d = 0;                                                          \
                                                                                \
@@ -278,7 +325,7 @@ TIER static inline float softmax(float *s, size_t n, size_t padded)
             UNROLL                                                             \
             for (size_t m = 0; m < (M); m++)                                   \
                 a[m] = b[m] = vf_set(0.0f);                                    \
-            for (size_t j = 0; j < t->n; j++) {                                \
+            for (size_t j = from; j < to; j++) {                               \
                 vf v0 = vf_load(v + j * t->dims + d);                          \
                 vf v1 = vf_load(v + j * t->dims + d + W);                      \
                                                                                \
@@ -304,7 +351,7 @@ TIER static inline float softmax(float *s, size_t n, size_t padded)
             UNROLL                                                             \
             for (size_t m = 0; m < (M); m++)                                   \
                 a[m] = vf_set(0.0f);                                           \
-            for (size_t j = 0; j < t->n; j++) {                                \
+            for (size_t j = from; j < to; j++) {                               \
                 vf v0 = vf_load(v + j * t->dims + d);                          \
                                                                                \
                 UNROLL                                                         \
@@ -341,14 +388,31 @@ TIER static void attend(const rag_kern_attend *t)
     for (size_t d = 0; d < t->dims; d++)
         memset(kt + d * padded + t->n, 0, (padded - t->n) * sizeof *kt);
     for (; i + RAG_KERN_QUERIES <= t->n; i += RAG_KERN_QUERIES) {
-        scores_6(s, t, t->q + i * t->stride, kt, padded);
-        for (size_t m = 0; m < RAG_KERN_QUERIES; m++)
-            scale[m] = softmax(s + m * padded, t->n, padded);
-        mix_6(t->out + i * t->stride, t, s, v, scale, padded);
+        size_t last = i + RAG_KERN_QUERIES - 1;
+        size_t from =
+            rag_kern_first_key(t, i) / RAG_KERN_LANES * RAG_KERN_LANES;
+        size_t to = rag_kern_behind_keys(t, last);
+        size_t behind =
+            (to + RAG_KERN_LANES - 1) / RAG_KERN_LANES * RAG_KERN_LANES;
+
+        scores_6(s, t, t->q + i * t->stride, kt, padded, from, behind);
+        for (size_t m = 0; m < RAG_KERN_QUERIES; m++) {
+            size_t own_from = rag_kern_first_key(t, i + m);
+            size_t own_to = rag_kern_behind_keys(t, i + m);
+
+            scale[m] = softmax(s + m * padded, own_from, own_to);
+            clear(s + m * padded, from, own_from, own_to, behind);
+        }
+        mix_6(t->out + i * t->stride, t, s, v, scale, padded, from, to);
     }
     for (; i < t->n; i++) {
-        scores_1(s, t, t->q + i * t->stride, kt, padded);
-        scale[0] = softmax(s, t->n, padded);
-        mix_1(t->out + i * t->stride, t, s, v, scale, padded);
+        size_t from = rag_kern_first_key(t, i);
+        size_t to = rag_kern_behind_keys(t, i);
+
+        scores_1(s, t, t->q + i * t->stride, kt, padded,
+                 from / RAG_KERN_LANES * RAG_KERN_LANES,
+                 (to + RAG_KERN_LANES - 1) / RAG_KERN_LANES * RAG_KERN_LANES);
+        scale[0] = softmax(s, from, to);
+        mix_1(t->out + i * t->stride, t, s, v, scale, padded, from, to);
     }
 }

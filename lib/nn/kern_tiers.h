@@ -11,6 +11,17 @@ extern const rag_kern rag_kern_avx2;
 extern const rag_kern rag_kern_avx512;
 #endif
 
+/* The keys that query i sees: from the first to the one before `behind`. */
+static inline size_t rag_kern_first_key(const rag_kern_attend *t, size_t i)
+{
+    return t->reach != 0 && i > t->reach ? i - t->reach : 0;
+}
+
+static inline size_t rag_kern_behind_keys(const rag_kern_attend *t, size_t i)
+{
+    return t->reach != 0 && t->n - i > t->reach ? i + t->reach + 1 : t->n;
+}
+
 /* exp(x), x <= 0: x = n ln 2 + r, p(r) by Horner (Cephes' expf) times 2^n;
  * below the least x it is 0. */
 #define RAG_KERN_EXP_LEAST -86.0f

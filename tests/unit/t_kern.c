@@ -236,7 +236,7 @@ static double want_out(const rag_kern_out *o, size_t t, size_t i, size_t kind,
 
     if (kind == 1)
         return 0.5 * x * (1.0 + erf(x / sqrt(2.0)));
-    return kind == 2 ? before + x : x;
+    return kind == 2 ? before + x : kind == 3 ? before * x : x;
 }
 
 static void one_out(const rag_kern *k, const rag_kern *scalar, size_t rows,
@@ -269,8 +269,8 @@ static void one_out(const rag_kern *k, const rag_kern *scalar, size_t rows,
         ((float *)bias.at)[i] = rnd();
     }
     for (size_t b = 0; b < 2; b++) {
-        out_fn fns[3] = {both[b]->out_linear, both[b]->out_gelu,
-                         both[b]->out_add};
+        out_fn fns[4] = {both[b]->out_linear, both[b]->out_gelu,
+                         both[b]->out_add, both[b]->out_mul};
 
         memcpy(o.y, before, rows * 32 * 4);
         fns[kind](&o);
@@ -305,7 +305,7 @@ static void test_out(void **state)
     (void)state;
     for (size_t i = 0; i < n; i++) {
         for (size_t rows = 0; rows <= MOST; rows += rows < 20 ? 1 : 37) {
-            for (size_t kind = 0; kind < 3; kind++)
+            for (size_t kind = 0; kind < 4; kind++)
                 one_out(k[i], k[0], rows, kind);
         }
     }
@@ -313,13 +313,14 @@ static void test_out(void **state)
 
 /* In double precision, one query. */
 static void want_attend(double *out, const float *q, const float *k,
-                        const float *v, size_t stride, size_t n, size_t dims)
+                        const float *v, size_t stride, size_t from, size_t n,
+                        size_t dims)
 {
     double s[MOST];
     double most = -1e30;
     double sum = 0.0;
 
-    for (size_t j = 0; j < n; j++) {
+    for (size_t j = from; j < n; j++) {
         s[j] = 0.0;
         for (size_t d = 0; d < dims; d++)
             s[j] += (double)q[d] * (double)k[j * stride + d];
@@ -327,18 +328,18 @@ static void want_attend(double *out, const float *q, const float *k,
     }
     for (size_t d = 0; d < dims; d++)
         out[d] = 0.0;
-    for (size_t j = 0; j < n; j++) {
+    for (size_t j = from; j < n; j++) {
         s[j] = exp(s[j] - most);
         sum += s[j];
     }
-    for (size_t j = 0; j < n; j++) {
+    for (size_t j = from; j < n; j++) {
         for (size_t d = 0; d < dims; d++)
             out[d] += s[j] / sum * (double)v[j * stride + d];
     }
 }
 
 static void one_attend(const rag_kern *k, const rag_kern *scalar, size_t n,
-                       size_t dims, float spread)
+                       size_t dims, size_t reach, float spread)
 {
     size_t stride = 3 * dims;
     size_t floats = rag_kern_attend_floats(n, dims);
@@ -348,8 +349,8 @@ static void one_attend(const rag_kern *k, const rag_kern *scalar, size_t n,
     float *copy = rag_calloc(n * stride + 1, 4);
     float *first = rag_calloc(n * stride + 1, 4);
     float *p = x.at;
-    rag_kern_attend t = {p,      p, p + dims, p + 2 * dims,
-                         stride, n, dims,     scratch.at};
+    rag_kern_attend t = {p, p,    p + dims, p + 2 * dims, stride,
+                         n, dims, reach,    scratch.at};
     double want[128];
 
     for (size_t i = 0; i < n * stride; i++)
@@ -362,7 +363,11 @@ static void one_attend(const rag_kern *k, const rag_kern *scalar, size_t n,
     for (size_t i = 0; i < n; i++) {
         const float *row = copy + i * stride;
 
-        want_attend(want, row, copy + dims, copy + 2 * dims, stride, n, dims);
+        size_t from = reach != 0 && i > reach ? i - reach : 0;
+        size_t to = reach != 0 && i + reach + 1 < n ? i + reach + 1 : n;
+
+        want_attend(want, row, copy + dims, copy + 2 * dims, stride, from, to,
+                    dims);
         for (size_t d = 0; d < dims; d++)
             assert_true(fabs((double)first[i * stride + d] - want[d]) <
                         2e-5 * (double)spread);
@@ -384,10 +389,65 @@ static void test_attend(void **state)
     (void)state;
     for (size_t i = 0; i < n; i++) {
         for (size_t len = 0; len <= MOST; len++)
-            one_attend(k[i], k[0], len, 32, 1.0f);
+            one_attend(k[i], k[0], len, 32, 0, 1.0f);
+        for (size_t len = 0; len <= MOST; len++)
+            one_attend(k[i], k[0], len, 32, 1 + len % 40, 1.0f);
         for (size_t dims = 16; dims <= 128; dims += 16)
-            one_attend(k[i], k[0], 37, dims, 1.0f);
-        one_attend(k[i], k[0], 50, 32, 6.0f); /* weights down to nothing */
+            one_attend(k[i], k[0], 37, dims, dims % 32 == 0 ? 5 : 0, 1.0f);
+        one_attend(k[i], k[0], 50, 32, 0, 6.0f); /* weights down to nothing */
+    }
+}
+
+static void one_rope(const rag_kern *k, const rag_kern *scalar, size_t heads,
+                     size_t dims)
+{
+    guarded x = guard(heads * dims * 4, false);
+    guarded turn = guard(dims * 4, false);
+    float *before = rag_calloc(heads * dims + 1, 4);
+    float *made = rag_calloc(heads * dims + 1, 4);
+    float *p = x.at;
+    float *t = turn.at;
+    size_t half = dims / 2;
+
+    for (size_t i = 0; i < half; i++) {
+        float angle = 100.0f * rnd();
+
+        t[i] = cosf(angle);
+        t[half + i] = i == 0 ? 0.0f : sinf(angle);
+    }
+    for (size_t i = 0; i < heads * dims; i++)
+        before[i] = p[i] = rnd();
+    k->rope(p, t, heads, dims);
+    memcpy(made, p, heads * dims * 4);
+    memcpy(p, before, heads * dims * 4);
+    scalar->rope(p, t, heads, dims);
+    assert_memory_equal(made, p, heads * dims * 4);
+    for (size_t i = 0; i < heads * dims; i++) {
+        size_t d = i % dims;
+        double other =
+            d < half ? -(double)before[i + half] : (double)before[i - half];
+        double want = (double)before[i] * (double)t[d % half] +
+                      other * (double)t[half + d % half];
+
+        assert_true(fabs((double)made[i] - want) < 1e-6);
+    }
+    rag_free(before);
+    rag_free(made);
+    unguard(&x);
+    unguard(&turn);
+}
+
+static void test_rope(void **state)
+{
+    const rag_kern *k[8];
+    size_t n = tiers(k);
+
+    (void)state;
+    for (size_t i = 0; i < n; i++) {
+        for (size_t dims = 32; dims <= 128; dims += 32) {
+            for (size_t heads = 0; heads < 9; heads++)
+                one_rope(k[i], k[0], heads, dims);
+        }
     }
 }
 
@@ -411,7 +471,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gemm),      cmocka_unit_test(test_rows),
         cmocka_unit_test(test_row_edges), cmocka_unit_test(test_out),
-        cmocka_unit_test(test_attend),    cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_attend),    cmocka_unit_test(test_rope),
+        cmocka_unit_test(test_choice),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,7 @@
 rag_test(t_kern)
+rag_test(t_dtype)
+rag_test(t_safetensors)
+rag_test(t_hfconf)
 rag_test(t_tokens)
 rag_test(t_weights)
 rag_test(t_encoder)

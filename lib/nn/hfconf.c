@@ -43,7 +43,7 @@ static rag_status real_of(float *out, const rag_json *obj, const char *key,
     double d = def;
 
     if (!rag_json_is_null(v) && !rag_json_num(&d, v))
-        d = NAN;
+        d = (double)NAN;
     if (!isfinite(d) || d <= 0 || d > 1e12)
         return rag_fail(err, RAG_E_FORMAT, "config.json: %s is no number", key);
     *out = (float)d;

@@ -81,6 +81,7 @@ static void retrieved_json(rag_jw *w, const rag_hits *hits)
         rag_jw_str(w, "chunk", hits->hits[i].chunk);
         out_name_json(w, hits->hits[i].document, hits->hits[i].document_bytes);
         rag_jw_num(w, "score", hits->hits[i].score, 6);
+        out_num(w, "rerank", hits->hits[i].rerank, 6);
         rag_jw_end(w);
     }
     rag_jw_end(w);

@@ -112,6 +112,8 @@ static void show_hit(term *t, const rag_hit *h)
         part_of_score(t, "score", h->score, 4);
         part_of_score(t, "cosine", h->dense, 4);
         part_of_score(t, "bm25", h->lexical, 3);
+        if (!isnan(h->rerank))
+            part_of_score(t, "rerank", h->rerank, 4);
         part_of_score(t, "coverage", h->coverage, 2);
         term_outz(t, "\n");
     }
@@ -142,6 +144,7 @@ static rag_status hits_json(cmd_run *run, rag_str query, const rag_hits *hits,
     rag_jw_num(w, "embed", hits->ms_embed, 2);
     rag_jw_num(w, "dense", hits->ms_dense, 2);
     rag_jw_num(w, "lexical", hits->ms_lexical, 2);
+    rag_jw_num(w, "rerank", hits->ms_rerank, 2);
     rag_jw_num(w, "total", hits->ms_total, 2);
     rag_jw_end(w);
     rag_jw_end(w);

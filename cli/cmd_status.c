@@ -41,6 +41,9 @@ static rag_status state_json(cmd_run *run, const rag_state *s, rag_error *err)
     rag_jw_obj(w, "chat");
     rag_jw_str(w, "model", s->chat_model);
     rag_jw_end(w);
+    rag_jw_obj(w, "rerank");
+    rag_jw_str(w, "model", s->rerank_model);
+    rag_jw_end(w);
     rag_jw_array(w, "roots");
     for (size_t i = 0; i < s->n_roots; i++)
         rag_jw_str(w, NULL, s->roots[i]);
@@ -89,6 +92,8 @@ static void models_text(term *t, const rag_state *s)
         rag_str_eqz(s->chat_model, "none")
             ? " (answers are sentences of the documents)"
             : "");
+    if (!rag_str_eqz(s->rerank_model, "none"))
+        row(t, "rerank", "%.*s", (int)s->rerank_model.len, s->rerank_model.ptr);
 }
 
 static void state_text(term *t, const rag_state *s)

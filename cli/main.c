@@ -69,7 +69,7 @@ static const char *hint_of(int exit)
     switch (exit) {
     case EXIT_KEY:
         return "'rag config' shows which variable the key comes from "
-               "(embed.key_env, chat.key_env)";
+               "(embed.key_env, chat.key_env, rerank.key_env)";
     case EXIT_ENDPOINT:
         return "'rag doctor' asks the endpoints";
     case EXIT_BUSY:

@@ -103,6 +103,7 @@ void out_hit_json(rag_jw *w, const char *key, const rag_hit *h,
     rag_jw_num(w, "score", h->score, 6);
     out_num(w, "dense", h->dense, 6);
     out_num(w, "lexical", h->lexical, 6);
+    out_num(w, "rerank", h->rerank, 6);
     out_name_json(w, h->document, h->document_bytes);
     out_str_or_null(w, "id", h->id);
     out_str_or_null(w, "title", h->title);

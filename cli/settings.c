@@ -50,6 +50,14 @@ const setting settings_table[] = {
      "what the model can read at once, question and answer counted"},
     {"chat.max_tokens", "RAG_CHAT_MAX_TOKENS", SET_SIZE, "1024", false,
      "longest answer"},
+    {"rerank.model", "RAG_RERANK_MODEL", SET_STR, "none", false,
+     "http:NAME: a rerank server puts the best passages in order; or none"},
+    {"rerank.url", "RAG_RERANK_URL", SET_STR, NULL, false,
+     "its base URL, or that of its rerank endpoint"},
+    {"rerank.key_env", "RAG_RERANK_KEY_ENV", SET_STR, NULL, false,
+     "name of the variable that holds its key"},
+    {"rerank.candidates", "RAG_RERANK_CANDIDATES", SET_SIZE, "20", false,
+     "passages it is given, the best of words and meaning"},
     {"retrieve.k", "RAG_RETRIEVE_K", SET_SIZE, "8", true,
      "passages of a search or a prompt"},
     {"retrieve.dense_weight", "RAG_RETRIEVE_DENSE_WEIGHT", SET_NUM, "-1", true,
@@ -604,6 +612,10 @@ rag_status settings_config(rag_config *out, const settings *s, rag_error *err)
     out->chat_temperature = num_of(s, "chat.temperature");
     out->chat_context_tokens = size_of(s, "chat.context_tokens");
     out->chat_max_tokens = size_of(s, "chat.max_tokens");
+    out->rerank_model = settings_value(s, "rerank.model");
+    endpoint(&out->rerank_url, &out->rerank_key, s, out->rerank_model,
+             "rerank.url", "rerank.key_env");
+    out->rerank_candidates = size_of(s, "rerank.candidates");
     out->retrieve_k = size_of(s, "retrieve.k");
     out->retrieve_dense_weight = num_of(s, "retrieve.dense_weight");
     out->chunk_min_tokens = (uint32_t)size_of(s, "chunk.min_tokens");

@@ -54,7 +54,11 @@ typedef struct rag_config {
     double retrieve_dense_weight; /* 0..1; below 0: by the evidence */
     uint32_t chunk_min_tokens;
     uint32_t chunk_max_tokens;
-    bool allow_http; /* plain http to other hosts than this one */
+    const char *rerank_model; /* "http:NAME", "none" or NULL */
+    const char *rerank_url;
+    const char *rerank_key;
+    size_t rerank_candidates; /* hits that are reranked; 0: 20 */
+    bool allow_http;          /* plain http to other hosts than this one */
     const char *ca_file;
     size_t n_jobs; /* readers at once and encoder threads; 0: every CPU */
     bool (*cancelled)(void *ctx); /* Ctrl-C; asked often; may be NULL */
@@ -186,9 +190,10 @@ typedef struct rag_search_opts {
 
 typedef struct rag_hit {
     uint32_t rank;    /* from 1 */
-    double score;     /* fused, 0..1 */
+    double score;     /* 0..1: fused, or the reranker's */
     double dense;     /* cosine; NaN: that part did not take place */
     double lexical;   /* BM25; NaN: the same */
+    double rerank;    /* 0..1, the reranker's; NaN: the same */
     double coverage;  /* share of the question's word weight in it; NaN */
     rag_str document; /* as shown; records: corpus.jsonl#ID */
     rag_str
@@ -225,8 +230,9 @@ typedef struct rag_hits {
     double evidence;     /* 0..1, NaN: not there */
     bool relevant;       /* something here is about the question */
     double dense_weight; /* used in the fusion; NaN */
+    bool reranked;       /* by the model of the settings */
     const char *warning; /* static or arena text for people, or NULL */
-    double ms_embed, ms_dense, ms_lexical, ms_total;
+    double ms_embed, ms_dense, ms_lexical, ms_rerank, ms_total;
 } rag_hits;
 
 RAG_NODISCARD rag_status rag_search(rag_hits **out, rag *r, rag_str query,
@@ -380,6 +386,7 @@ typedef struct rag_state {
     uint64_t dims;
     rag_str embed_model; /* what the settings resolve to */
     rag_str chat_model;
+    rag_str rerank_model;
     rag_str *roots; /* [n_roots] */
     size_t n_roots;
 } rag_state;

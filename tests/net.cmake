@@ -1,6 +1,7 @@
 # the scripted stand-in for model servers
 add_executable(fakellm
-    fake/fakellm.c fake/fakebad.c fake/fakechat.c fake/fakeembed.c)
+    fake/fakellm.c fake/fakebad.c fake/fakechat.c fake/fakeembed.c
+    fake/fakerank.c)
 target_link_libraries(fakellm PRIVATE librag)
 
 # rag_fake_test(t_x): a unit test that starts fakellm

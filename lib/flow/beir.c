@@ -329,6 +329,7 @@ static rag_status ask(run *u, rag_str text, size_t first, size_t n,
 {
     rag_retrieve_opts o = {.search = {.mode = u->opts->mode, .k = DEPTH},
                            .keep_duplicates = true,
+                           .must_rerank = true,
                            .merge_records = DEPTH};
     double began = rag_flow_now_ms();
     double gains[DEPTH];

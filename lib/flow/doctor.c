@@ -51,7 +51,8 @@ static void say(const doctor *d, const char *state, rag_status code,
 static bool is_remote(const char *model)
 {
     return model != NULL && (strncmp(model, "openai:", 7) == 0 ||
-                             strncmp(model, "ollama:", 7) == 0);
+                             strncmp(model, "ollama:", 7) == 0 ||
+                             strncmp(model, "http:", 5) == 0);
 }
 
 /* ---- the machine -------------------------------------------------------- */
@@ -332,6 +333,38 @@ out:
     return st;
 }
 
+/* Silent when none is set: that is how most people search. */
+static rag_status reranker(const doctor *d, rag_error *err)
+{
+    rag_reranker *r = NULL;
+    rag_error why = {RAG_OK, ""};
+    double ms = 0;
+    rag_status st = rag_flow_reranker_new(&r, d->cfg, &why);
+
+    if (st == RAG_OK && r == NULL)
+        return RAG_OK;
+    if (st == RAG_OK)
+        st = rag_rerank_check(r, &ms, &why);
+    if (st == RAG_E_NOMEM || st == RAG_E_CANCELLED) {
+        st = rag_fail(err, st, "%s", why.msg);
+        goto out;
+    }
+    if (st != RAG_OK)
+        say(d, "fail", st, "reranker",
+            mend_of(st == RAG_E_INVAL || st == RAG_E_FORMAT ? RAG_E_NET : st,
+                    "rag config set rerank.url URL",
+                    "rag config set rerank.key_env NAME_OF_A_VARIABLE"),
+            "%s: %s", d->cfg->rerank_model, why.msg);
+    else
+        say(d, "ok", RAG_OK, "reranker", NULL, "%s%s (%.0f ms)",
+            d->cfg->rerank_model,
+            d->cfg->rerank_key != NULL ? ", with a key" : "", ms);
+    st = RAG_OK;
+out:
+    rag_rerank_free(r);
+    return st;
+}
+
 /* ---- all of it ---------------------------------------------------------- */
 
 rag_status rag_doctor(const rag_config *cfg, bool repair, rag_check_fn fn,
@@ -340,8 +373,9 @@ rag_status rag_doctor(const rag_config *cfg, bool repair, rag_check_fn fn,
     doctor d = {.cfg = cfg,
                 .fn = fn,
                 .ctx = ctx,
-                .remote =
-                    is_remote(cfg->embed_model) || is_remote(cfg->chat_model)};
+                .remote = is_remote(cfg->embed_model) ||
+                          is_remote(cfg->chat_model) ||
+                          is_remote(cfg->rerank_model)};
     rag_status st;
 
     libraries(&d);
@@ -349,7 +383,8 @@ rag_status rag_doctor(const rag_config *cfg, bool repair, rag_check_fn fn,
     own_folder(&d, "state folder", cfg->state_dir);
     TRY(store(&d, repair, err));
     TRY(embedding(&d, err));
-    st = chat(&d, err);
+    TRY(chat(&d, err));
+    st = reranker(&d, err);
 out:
     rag_close(d.r);
     return st;

@@ -6,6 +6,7 @@
 #include "doc/chunk.h"
 #include "model/chat.h"
 #include "model/embed.h"
+#include "model/rerank.h"
 #include "rag.h"
 #include "store/store.h"
 
@@ -15,7 +16,9 @@ struct rag {
     rag_open_mode mode;
     rag_embedder *embedder; /* made on first use */
     bool embedder_tried;
-    char *embed_model; /* resolved: "builtin:e5-small", "none" */
+    rag_reranker *reranker; /* made on first use */
+    bool rerank_warned;     /* that it cannot be had was said */
+    char *embed_model;      /* resolved: "builtin:e5-small", "none" */
 };
 
 /* ---- rag.c -------------------------------------------------------------- */
@@ -43,6 +46,21 @@ RAG_NODISCARD rag_status rag_flow_chat(rag_chat **out, rag *r, bool stream,
 RAG_NODISCARD rag_status rag_flow_check_space(rag_store_space *space, rag *r,
                                               const rag_embedder *e,
                                               rag_error *err);
+
+/* ---- rerank_hits.c ------------------------------------------------------ */
+
+/* Do the settings name a reranker? How many hits is it given? */
+bool rag_flow_reranks(const rag *r);
+size_t rag_flow_rerank_candidates(const rag *r);
+/* NULL when the settings name none. */
+RAG_NODISCARD rag_status rag_flow_reranker_new(rag_reranker **out,
+                                               const rag_config *cfg,
+                                               rag_error *err);
+/* Puts the hits into the reranker's order and keeps the first k. An endpoint
+ * that fails leaves their order and gives a warning, unless must; a refused
+ * key is always a failure. No store view may be open: servers are slow. */
+RAG_NODISCARD rag_status rag_flow_rerank(rag_hits *h, rag *r, rag_str query,
+                                         size_t k, bool must, rag_error *err);
 
 /* Path of the root that holds what came through a pipe (real ones begin with
  * '/'). */

@@ -498,7 +498,9 @@ rag_status rag_state_get(rag_state **out, rag *r, rag_error *err)
         !say(s, &s->store, rag_store_dir(r->store)) ||
         !say(s, &s->index_kind, st_.index_kind) ||
         !say(s, &s->chat_model,
-             r->cfg.chat_model != NULL ? r->cfg.chat_model : "none")) {
+             r->cfg.chat_model != NULL ? r->cfg.chat_model : "none") ||
+        !say(s, &s->rerank_model,
+             r->cfg.rerank_model != NULL ? r->cfg.rerank_model : "none")) {
         st = rag_fail_nomem(err);
         goto out;
     }

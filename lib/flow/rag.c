@@ -86,6 +86,7 @@ void rag_close(rag *r)
     if (r == NULL)
         return;
     rag_embed_free(r->embedder);
+    rag_rerank_free(r->reranker);
     rag_store_close(r->store);
     rag_free(r->embed_model);
     rag_free(r);

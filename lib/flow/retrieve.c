@@ -241,6 +241,7 @@ static rag_status fill(search *s, rag_hit *h, const rag_ranked *from,
     h->score = from->score;
     h->dense = from->dense;
     h->lexical = from->lexical;
+    h->rerank = RAG_NONE;
     h->coverage = from->coverage;
     TRY(rag_flow_shown(&h->document, &h->document_bytes, &s->out->arena, s->r,
                        c->root_path, c->key, c->record_id, err));
@@ -483,6 +484,7 @@ rag_status rag_retrieve(rag_hits **out, rag *r, rag_str query,
     search s = {.r = r, .opts = opts};
     size_t k = opts->search.k != 0 ? opts->search.k : r->cfg.retrieve_k;
     double began = rag_flow_now_ms();
+    size_t n; /* hits before they are reranked */
     rag_status st;
 
     *out = NULL;
@@ -490,6 +492,9 @@ rag_status rag_retrieve(rag_hits **out, rag *r, rag_str query,
         k = DEFAULT_K;
     if (k > MAX_CANDIDATES)
         k = MAX_CANDIDATES;
+    n = k;
+    if (rag_flow_reranks(r) && n < rag_flow_rerank_candidates(r))
+        n = rag_flow_rerank_candidates(r);
     s.out = rag_calloc(1, sizeof *s.out);
     if (s.out == NULL)
         return rag_fail_nomem(err);
@@ -499,15 +504,17 @@ rag_status rag_retrieve(rag_hits **out, rag *r, rag_str query,
     s.cap = opts->n_candidates != 0 ? opts->n_candidates : CANDIDATES;
     if (s.q->n_phrases + s.q->n_excluded != 0 && s.cap < CANDIDATES_PICKY)
         s.cap = CANDIDATES_PICKY;
-    if (s.cap < k * 2)
-        s.cap = k * 2;
+    if (s.cap < n * 2)
+        s.cap = n * 2;
     s.dense = rag_calloc(s.cap, sizeof *s.dense);
     s.lexical = rag_calloc(s.cap, sizeof *s.lexical);
     if (s.dense == NULL || s.lexical == NULL) {
         st = rag_fail_nomem(err);
         goto out;
     }
-    TRY(run(&s, k, err));
+    TRY(run(&s, n, err));
+    TRY(rag_flow_rerank(s.out, r, rag_buf_str(&s.q->text), k, opts->must_rerank,
+                        err));
     s.out->ms_total = rag_flow_now_ms() - began;
     *out = s.out;
     s.out = NULL;

@@ -15,7 +15,8 @@ typedef struct rag_retrieve_opts {
     rag_search_opts search;
     bool syntax;          /* "phrases" and -words are honoured */
     bool keep_duplicates; /* for evaluation */
-    size_t n_candidates;  /* of each list; 0: 50 */
+    bool must_rerank;    /* for evaluation: a reranker that fails is an error */
+    size_t n_candidates; /* of each list; 0: 50 */
     size_t merge_records; /* for evaluation: at most this many hits, one a
                            * record; 0: off */
 } rag_retrieve_opts;

@@ -38,6 +38,26 @@ store() {
     rag ingest -q -j1 --init docs
 }
 
+# Starts fakellm for this case; $FAKE is its address, behaviours behind it as
+# tests/fake/fakellm.h says: $FAKE/x/LIST/v1
+fake() {
+    [ -x "$FAKELLM" ] || skip "fakellm is not built beside rag"
+    : >../fake.out
+    "$FAKELLM" --life 60 >../fake.out 2>&1 &
+    # shellcheck disable=SC2064 # the process of now
+    trap "kill $!" EXIT
+    until grep -q '^port' ../fake.out; do sleep 0.05; done
+    sed 's/port //' ../fake.out >../port
+    # shellcheck disable=SC2034 # the cases use it
+    FAKE=http://127.0.0.1:$(cat ../port)
+}
+
+# GET of a fakellm address, by the program's own means: none is needed.
+ask_fake() {
+    python3 -c 'import sys, urllib.request
+sys.stdout.write(urllib.request.urlopen(sys.argv[1]).read().decode())' "$1"
+}
+
 skip() {
     echo "$*" >&2
     exit 77

@@ -7,6 +7,7 @@
 # (missing: nothing, nothing, 0), after times, sizes and temporary paths were
 # made equal. --update rewrites those files: read the diff.
 #
+# A case that calls `fake` (lib.sh) gets fakellm, built beside BIN.
 # A case that cannot run here exits with 77 and says why on its last line.
 # Exit code: 0 all passed, 1 some failed, 77 all were skipped.
 set -u
@@ -30,13 +31,15 @@ normalise() {
         -e "s|$1|DIR|g" \
         -e 's/\([0-9]+\.[0-9] s\)/(T s)/g' \
         -e 's/"timing_ms":\{[^}]*\}/"timing_ms":{}/g' \
-        -e 's/"(score|dense|lexical|evidence)":[0-9.]+/"\1":N/g' \
+        -e 's/"(score|dense|lexical|rerank|evidence)":[0-9.]+/"\1":N/g' \
         -e 's/"chunk":"[^"]*"/"chunk":"ID"/g' \
         -e 's/"(ingested|modified)":"[^"]*"/"\1":"TIME"/g' \
         -e 's/20[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}/DATE/g' \
         -e 's/pid [0-9]+/pid N/' -e 's/<<[0-9a-f]{32}>>/<<MARK>>/g' \
         -e 's/,"bytes":[0-9]+\}$/,"bytes":N}/' \
-        -e 's/^(size +)[0-9.]+ MB.*/\1N MB/'
+        -e 's/^(size +)[0-9.]+ MB.*/\1N MB/' \
+        -e "s|127.0.0.1:$(cat "$1/port" 2>/dev/null || echo none)|FAKE|g" \
+        -e 's/\([0-9]+ ms\)/(N ms)/'
 }
 
 # run CASE.sh: leaves got.out, got.err, got.code in the case's folder
@@ -46,6 +49,7 @@ run() {
     (cd "$dir/w" && exec env -i PATH="$work/bin:/usr/bin:/bin" HOME="$dir/home" \
         LC_ALL=C.UTF-8 TZ=UTC CASES="$cases" \
         ${RAG_TEST_MODEL:+"RAG_TEST_MODEL=$RAG_TEST_MODEL"} \
+        FAKELLM="$(dirname "$bin")/tests/fakellm" \
         ASAN_OPTIONS=detect_leaks=1 \
         timeout 60 sh -c '. "$CASES/lib.sh"; . "$0"' "$1" \
         >"$dir/raw.out" 2>"$dir/raw.err" </dev/null)

@@ -342,6 +342,8 @@ static bool route(fake_request *r)
     }
     if (ends(r->path, "/embeddings") || ends(r->path, "/api/embed"))
         return fake_embed(r);
+    if (ends(r->path, "/rerank"))
+        return fake_rerank(r);
     if (ends(r->path, "/chat/completions") || ends(r->path, "/api/chat")) {
         (void)pthread_mutex_lock(&lock);
         r->state->n_chat++;

@@ -36,6 +36,15 @@
  *   request on) reverse noindex dupindex badindex base64 shortdim
  *   max=N refuse=S message=T   more than N texts are refused with S (400)
  *   marker=WORD refuse=S       a batch with WORD in a text is refused
+ * reranking (at /v1/rerank and /rerank; count, nan, null, str, noindex,
+ * dupindex, badindex, max, refuse and message as above)
+ *   tei rootonly     {query, texts} at /rerank alone; /rerank alone
+ *   logits same      raw scores; every score alike
+ *   short=N          only the best N results
+ *   unsorted documents   in the order of the texts; the texts come back, too
+ *   byplace          scores by place in the request
+ *   maxlen=N refuse=S    a batch with a longer text is refused (500)
+ *   model=M          404 for another model
  * chat
  *   text=T           the answer (else a fixed sentence); echo: the question
  *   split=N          bytes a piece, at character borders (8); rawsplit=N: not
@@ -89,6 +98,7 @@ bool fake_head(const fake_request *r, long status, const char *type,
 bool fake_broken(const fake_request *r, bool *answered);
 bool fake_error(const fake_request *r, long status, const char *message);
 bool fake_embed(fake_request *r);
+bool fake_rerank(fake_request *r);
 bool fake_chat(fake_request *r);
 void fake_count_texts(fake_request *r, size_t n);
 

@@ -161,12 +161,13 @@ rag_status rag_pack_layer(unsigned char *to, rag_pack_parts *p,
     m = target_at(&to, hidden, hidden);
     TRY(matrix(&m, 0, hidden, 1.0f, p, RAG_PART_MIX_W, RAG_PART_MIX_B, layer,
                err));
-    if (modern && layer == 0) /* no such norm; two empty places */
-        memset(to, 0, 2 * hidden * sizeof(float)),
-            to += 2 * hidden * sizeof(float);
-    else
+    if (modern && layer == 0) { /* no such norm; two empty places */
+        memset(to, 0, 2 * hidden * sizeof(float));
+        to += 2 * hidden * sizeof(float);
+    } else {
         TRY(put_norm(&to, p, RAG_PART_NORM1_W, RAG_PART_NORM1_B, layer, hidden,
                      false, err));
+    }
     m = target_at(&to, rag_weights_up(h), hidden);
     if (modern)
         TRY(put_gated(&m, p, h->ffn, layer, err));

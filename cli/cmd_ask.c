@@ -348,7 +348,7 @@ static int code_of(const rag_answer *a)
 {
     if (a->status == RAG_ABSTAINED)
         return EXIT_NOTHING;
-    return a->left_out ? EXIT_PARTIAL : EXIT_OK;
+    return a->left_out || !a->complete ? EXIT_PARTIAL : EXIT_OK;
 }
 
 /* One question; query_no < 0: the only one. */
@@ -388,6 +388,8 @@ static int one(cmd_run *run, rag *r, rag_str question, const rag_ask_opts *o,
         term_warn(run->term, "rag: %s", err->msg);
         rag_error_clear(err);
     }
+    if (a->why_cut != NULL)
+        term_warn(run->term, "rag: the answer is not whole: %s", a->why_cut);
     term_flush(run->term);
     rag_answer_free(a);
     return code;

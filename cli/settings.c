@@ -49,7 +49,7 @@ const setting settings_table[] = {
     {"chat.context_tokens", "RAG_CHAT_CONTEXT_TOKENS", SET_SIZE, "8192", false,
      "what the model can read at once, question and answer counted"},
     {"chat.max_tokens", "RAG_CHAT_MAX_TOKENS", SET_SIZE, "1024", false,
-     "longest answer"},
+     "longest answer; one that is cut there ends with 3"},
     {"rerank.model", "RAG_RERANK_MODEL", SET_STR, "none", false,
      "http:NAME: a rerank server puts the best passages in order; or none"},
     {"rerank.url", "RAG_RERANK_URL", SET_STR, NULL, false,

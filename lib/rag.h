@@ -290,7 +290,9 @@ typedef struct rag_answer {
     int64_t completion_tokens;
     double ms_retrieve, ms_first_token, ms_total;
     bool complete;
-    bool left_out; /* --strict: a sentence was left out */
+    const char *why_cut; /* status RAG_ANSWERED and not complete: what to do,
+                          * one line, static; else NULL */
+    bool left_out;       /* --strict: a sentence was left out */
 } rag_answer;
 
 typedef struct rag_ask_watch {

@@ -17,6 +17,12 @@
 #define ATTACH_COVER 0.7
 #define ATTACH_MIN_CHARS 12
 
+/* Why an answer that came to an end is not whole. */
+#define WHY_CUT                                                                \
+    "the model stopped at its limit of tokens (raise chat.max_tokens; it "     \
+    "counts in chat.context_tokens)"
+#define WHY_WITHHELD "the model's server withheld the rest (its content filter)"
+
 typedef struct run {
     rag *r;
     const rag_ask_opts *opts;
@@ -433,6 +439,39 @@ static rag_status on_text(void *ctx, rag_str piece, rag_error *err)
     return rag_gate_add(ctx, piece, err);
 }
 
+/* What the answer is worth, now that the model has stopped with `st`. */
+static rag_status chat_ended(run *u, rag_gate *gate,
+                             const rag_chat_result *result, rag_status st,
+                             rag_error *err)
+{
+    rag_answer *a = u->a;
+    rag_status ended = rag_gate_end(gate, st == RAG_OK ? err : NULL);
+
+    if (ended == RAG_OK)
+        ended = finish_sentence(u, st == RAG_OK ? err : NULL);
+    if (st == RAG_OK)
+        st = ended;
+    a->complete = st == RAG_OK && !result->cut;
+    if (st != RAG_OK)
+        return st; /* the status is RAG_FAILED */
+    if (rag_gate_abstained(gate)) {
+        a->complete = true; /* what it says behind the sign is not shown */
+        a->status = RAG_ABSTAINED;
+    } else if (a->n_sentences != 0 || a->left_out) {
+        a->status = RAG_ANSWERED;
+        if (result->cut)
+            a->why_cut = result->withheld ? WHY_WITHHELD : WHY_CUT;
+    } else if (result->cut) {
+        /* a model that thinks aloud can use all its tokens on that; this is
+         * not "the documents do not say" */
+        st = rag_fail(err, RAG_E_REMOTE, "no answer: %s",
+                      result->withheld ? WHY_WITHHELD : WHY_CUT);
+    } else {
+        a->status = RAG_ABSTAINED;
+    }
+    return st;
+}
+
 static rag_status answer_from_chat(run *u, rag_chat *chat, rag_error *err)
 {
     rag_prompt p;
@@ -443,7 +482,6 @@ static rag_status answer_from_chat(run *u, rag_chat *chat, rag_error *err)
     rag_chat_message messages[2];
     rag_chat_result result = {.prompt_tokens = -1, .completion_tokens = -1};
     rag_status st;
-    rag_status ended;
 
     rag_buf_init(&p.system, 1);
     rag_buf_init(&p.user, 1);
@@ -464,18 +502,7 @@ static rag_status answer_from_chat(run *u, rag_chat *chat, rag_error *err)
     u->a->prompt_tokens = result.prompt_tokens;
     u->a->completion_tokens = result.completion_tokens;
     u->a->ms_first_token = result.first_token_ms;
-    u->a->complete = st == RAG_OK && !result.cut;
-    ended = rag_gate_end(gate, st == RAG_OK ? err : NULL);
-    if (ended == RAG_OK)
-        ended = finish_sentence(u, st == RAG_OK ? err : NULL);
-    if (st == RAG_OK)
-        st = ended;
-    if (st != RAG_OK)
-        u->a->status = RAG_FAILED;
-    else if (rag_gate_abstained(gate) || u->a->n_sentences == 0)
-        u->a->status = RAG_ABSTAINED;
-    else
-        u->a->status = RAG_ANSWERED;
+    st = chat_ended(u, gate, &result, st, err);
 out:
     rag_gate_free(gate);
     rag_prompt_dispose(&p);

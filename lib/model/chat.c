@@ -152,7 +152,8 @@ rag_status rag_chat_turn_text(rag_chat_turn *t, const rag_json *content,
 void rag_chat_turn_finish(rag_chat_turn *t, rag_str reason)
 {
     t->finished = true;
-    if (rag_str_eqz(reason, "length") || rag_str_eqz(reason, "content_filter"))
+    t->result->withheld = rag_str_eqz(reason, "content_filter");
+    if (t->result->withheld || rag_str_eqz(reason, "length"))
         t->result->cut = true;
 }
 
@@ -344,6 +345,7 @@ static void turn_init(rag_chat_turn *t, rag_chat *c, rag_chat_result *out)
     out->prompt_tokens = out->completion_tokens = out->context_tokens = -1;
     out->first_token_ms = -1;
     out->cut = false;
+    out->withheld = false;
 }
 
 static void turn_dispose(rag_chat_turn *t)

@@ -181,7 +181,12 @@ static void test_token_limit(void **state)
     for (size_t p = 0; p < 2; p++) {
         OK(talk(&h, &r, remote(providers[p], "finish=length"), &err), &err);
         assert_true(r.cut);
+        assert_false(r.withheld);
         assert_true(h.text.len != 0);
+        rag_buf_dispose(&h.text);
+        OK(talk(&h, &r, remote(providers[p], "finish=content_filter"), &err),
+           &err);
+        assert_true(r.cut && r.withheld);
         rag_buf_dispose(&h.text);
     }
 }

@@ -1,5 +1,6 @@
 rag_test(t_query)
 rag_test(t_eval)
+rag_test(t_cite)
 
 # folders and the sync
 rag_test(t_ignore)
@@ -16,3 +17,7 @@ add_test(NAME e2e.local_llm COMMAND sh
     ${PROJECT_SOURCE_DIR}/build/e2e)
 set_tests_properties(e2e.local_llm PROPERTIES
     SKIP_RETURN_CODE 77 TIMEOUT 900 LABELS e2e)
+
+# figures for docs/benchmarks.md; no test
+add_executable(bench_cite EXCLUDE_FROM_ALL bench/bench_cite.c)
+target_link_libraries(bench_cite PRIVATE librag rag_build_flags)

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/sentence.h"
 #include "base/utf8.h"
 #include "flow/cite.h"
 #include "flow/extract.h"
@@ -12,10 +13,12 @@
 #define MAX_ANSWER_BYTES ((size_t)4 << 20)
 /* Citations one sentence may carry; ALCE counts no more than three. */
 #define MAX_CITES 8
-/* A sentence without a citation gets that of a passage that holds so much of
- * it, when it has at least so many words. */
-#define ATTACH_COVER 0.7
+/* A sentence without a citation gets that of the passage that supports it best,
+ * when it is at least so long. */
 #define ATTACH_MIN_CHARS 12
+
+/* A longer sentence ends at the next stop sign, whatever follows. */
+#define MAX_JUDGED_BYTES 4096
 
 /* Why an answer that came to an end is not whole. */
 #define WHY_CUT                                                                \
@@ -62,30 +65,28 @@ static rag_str passage_text(const run *u, size_t i)
     return u->hits->hits[i].text;
 }
 
-/* How well passage n (from 1) carries the sentence; its table header counts as
- * its own words. */
+/* How well passage n (from 1) carries the sentence; what the model was told
+ * about it (document, headings, a table's header) counts as its own words. */
 static rag_status compare(rag_cite_check *k, run *u, rag_str sentence,
                           uint32_t n, rag_error *err)
 {
     const rag_hit *h = &u->hits->hits[n - 1];
-    rag_cite_check with;
-    rag_status st = rag_cite_compare(k, u->cite, sentence, h->text, err);
+    rag_status st;
+    rag_buf about;
 
-    if (st != RAG_OK || h->context.len == 0)
-        return st;
-    {
-        rag_buf both;
-
-        rag_buf_init(&both, MAX_ANSWER_BYTES * 16);
-        rag_buf_adds(&both, h->text);
-        rag_buf_addc(&both, '\n');
-        rag_buf_adds(&both, h->context);
-        st =
-            rag_cite_compare(&with, u->cite, sentence, rag_buf_str(&both), err);
-        k->cover = with.cover;
-        k->numbers_ok = with.numbers_ok;
-        rag_buf_dispose(&both);
+    rag_buf_init(&about, MAX_ANSWER_BYTES * 16);
+    rag_buf_adds(&about, h->title);
+    for (size_t i = 0; i < h->n_headings; i++) {
+        rag_buf_addc(&about, '\n');
+        rag_buf_adds(&about, h->headings[i]);
     }
+    rag_buf_addc(&about, '\n');
+    rag_buf_adds(&about, h->context);
+    TRY(rag_buf_status(&about, err));
+    st = rag_cite_compare(k, u->cite, sentence, h->text, rag_buf_str(&about),
+                          err);
+out:
+    rag_buf_dispose(&about);
     return st;
 }
 
@@ -166,7 +167,7 @@ static rag_status elsewhere(bool *out, run *u, rag_str bare, rag_error *err)
 
         if (st != RAG_OK)
             return st;
-        *out = k.numbers_ok && k.cover >= RAG_CITE_SUPPORTED;
+        *out = strcmp(rag_cite_support(&k), "supported") == 0;
     }
     return RAG_OK;
 }
@@ -219,8 +220,8 @@ static rag_status attach(run *u, rag_error *err)
 
         if (st != RAG_OK)
             return st;
-        if (k.numbers_ok && k.cover >= ATTACH_COVER && k.cover > best) {
-            best = k.cover;
+        if (k.score > best && strcmp(rag_cite_support(&k), "supported") == 0) {
+            best = k.score;
             best_n = n;
         }
     }
@@ -277,6 +278,42 @@ static bool ends_sentence(uint32_t cp)
            cp == 0xFF01 || cp == 0xFF1F;
 }
 
+/* Now that the next character is known: "1. Press", "e.g. this" go on. */
+static rag_status really_ends(bool *out, const run *u, rag_str next,
+                              rag_error *err)
+{
+    rag_str bare = rag_str_trim(rag_buf_str(&u->bare));
+    rag_str gap = rag_buf_str(&u->gap);
+    rag_status st = RAG_OK;
+    rag_buf b;
+
+    *out = true;
+    if (rag_str_find_char(gap, '\n') != SIZE_MAX || bare.len > MAX_JUDGED_BYTES)
+        return RAG_OK;
+    rag_buf_init(&b, MAX_ANSWER_BYTES);
+    rag_buf_adds(&b, bare);
+    rag_buf_adds(&b, gap);
+    rag_buf_adds(&b, next);
+    TRY(rag_buf_status(&b, err));
+    *out = bare.len == 0 || rag_sentence_end(rag_buf_str(&b), 0) <= bare.len;
+out:
+    rag_buf_dispose(&b);
+    return st;
+}
+
+/* It was no end: the gap belongs to the sentence. */
+static rag_status go_on(run *u, rag_error *err)
+{
+    rag_str gap = rag_buf_str(&u->gap);
+    rag_status st = u->opts->strict ? RAG_OK : give(u, gap, err);
+
+    rag_buf_adds(&u->sentence, gap);
+    rag_buf_adds(&u->bare, gap);
+    rag_buf_clear(&u->gap);
+    u->ended = false;
+    return st;
+}
+
 /* Takes "[12]" at the front of s; the gate lets only whole and valid ones
  * through. */
 static size_t cite_mark(uint32_t *n, rag_str s)
@@ -324,8 +361,16 @@ static rag_status step(run *u, rag_str s, size_t *used, rag_error *err)
         rag_buf_adds(&u->gap, rag_str_cut(s, 0, len));
         return RAG_OK;
     }
-    if (u->ended && u->gap.len != 0)
-        TRY(finish_sentence(u, err));
+    if (u->ended && u->gap.len != 0) {
+        bool ends;
+
+        TRY(really_ends(&ends, u, rag_str_cut(s, 0, len), err));
+        if (ends) {
+            TRY(finish_sentence(u, err));
+        } else {
+            TRY(go_on(u, err));
+        }
+    }
     if (cp == '\n') {
         rag_buf_addc(&u->gap, '\n');
         u->ended = true;
@@ -409,7 +454,10 @@ static rag_status answer_from_text(run *u, rag_error *err)
     }
     for (size_t i = 0; i < n; i++) {
         uint32_t no = (uint32_t)list[i].hit + 1;
-        rag_cite_check k = {1, true, true, list[i].start, list[i].end};
+        rag_cite_check k = {.score = 1,
+                            .verbatim = true,
+                            .quote_start = list[i].start,
+                            .quote_end = list[i].end};
 
         rag_buf_clear(&b);
         one_line(&b, rag_str_cut(passage_text(u, list[i].hit), list[i].start,

@@ -110,30 +110,34 @@ export RAG_EMBED_MODEL=openai:smollm2 RAG_EMBED_URL="$embed_url"
 export RAG_CHAT_MODEL=openai:smollm2 RAG_CHAT_URL="$chat_url"
 unset OPENAI_API_KEY OPENAI_BASE_URL RAG_PROJECT 2>/dev/null || true
 
+# a model this small does not always find its end: that is 3, and told
+export RAG_CHAT_MAX_TOKENS=160
+ended() { [ "$1" -le 1 ] || [ "$1" -eq 3 ]; }
+
 "$rag" ingest --json pages >ingest.json || fail "ingest ended with $?"
 "$rag" search --json "How long is the warranty of the lamp?" >search.json || fail "search ended with $?"
 question="How long is the warranty of the desk lamp L9?"
 # with a chat model for an embedder nobody knows what it finds relevant
 both=0
 "$rag" ask --json "$question" >both.json || both=$?
-[ $both -le 1 ] || fail "ask with vectors ended with $both: $(cat both.json)"
+ended $both || fail "ask with vectors ended with $both: $(cat both.json)"
 # by words the passage is found every time
 export RAG_STORE="$work/words" RAG_EMBED_MODEL=none
 "$rag" ingest --json pages >words.json || fail "ingest without vectors ended with $?"
-# a model this small does not always find its end: then another question
+# one that ends by itself, if there is one
 for question in "How long is the warranty of the desk lamp L9?" \
     "How often is the kettle descaled?" "How long does the wall clock run on a battery?"; do
     code=0
     "$rag" ask --json "$question" >answer.json || code=$?
-    [ $code -le 1 ] || fail "ask --json ended with $code: $(cat answer.json)"
+    ended $code || fail "ask --json ended with $code: $(cat answer.json)"
     if grep -q '"complete":true' answer.json; then break; fi
 done
 events=0
 "$rag" ask --jsonl "$question" >events.jsonl || events=$?
-[ $events -le 1 ] || fail "ask --jsonl ended with $events: $(cat events.jsonl)"
+ended $events || fail "ask --jsonl ended with $events: $(cat events.jsonl)"
 plain=0
 "$rag" ask "$question" >plain.txt 2>plain.err || plain=$?
-[ $plain -le 1 ] || fail "ask ended with $plain: $(cat plain.err)"
+ended $plain || fail "ask ended with $plain: $(cat plain.err)"
 extract=0
 "$rag" ask --extract --json "$question" >extract.json || extract=$?
 [ $extract -eq 0 ] || fail "ask --extract ended with $extract"

@@ -1,5 +1,6 @@
 rag_test(t_query)
 rag_test(t_eval)
+rag_test(t_rank)
 
 # folders and the sync
 rag_test(t_ignore)

@@ -1,6 +1,7 @@
 rag_test(t_query)
 rag_test(t_eval)
 rag_test(t_cite)
+rag_test(t_rank)
 
 # folders and the sync
 rag_test(t_ignore)

@@ -19,7 +19,12 @@
 typedef struct rag_query {
     rag_store_term terms[RAG_QUERY_MAX_TERMS * 2];
     size_t n_terms;
-    size_t n_words;   /* SHOULD and MUST terms with a weight */
+    size_t n_words; /* SHOULD and MUST terms with a weight */
+    /* Which language is it in: its words, stop words too, of the script that
+     * most of it is written in */
+    rag_store_term said[RAG_QUERY_MAX_TERMS];
+    size_t n_said;
+    size_t n_grams;   /* Hangul, Han, Kana */
     rag_buf text;     /* for the encoder: without quotes and -words */
     rag_str *phrases; /* [n_phrases] as typed */
     size_t n_phrases;
@@ -33,6 +38,10 @@ typedef struct rag_query {
 RAG_NODISCARD rag_status rag_query_new(rag_query **out, rag_str typed,
                                        bool syntax, rag_error *err);
 void rag_query_free(rag_query *q);
+
+/* Words of any Korean text: terms [RAG_QUERY_MAX_TERMS], *n of them. */
+RAG_NODISCARD rag_status rag_query_korean(rag_store_term *terms, size_t *n,
+                                          rag_query *q, rag_error *err);
 
 /* Does a passage hold every phrase and no excluded word? */
 RAG_NODISCARD rag_status rag_query_accepts(bool *out, rag_query *q,

@@ -19,26 +19,41 @@ typedef struct rag_ranked {
     double coverage; /* NaN: not in the lexical list */
 } rag_ranked;
 
-/* Share of the dense list in the fusion, from how much of the question's word
- * weight the best lexical hits cover. lexical [n] best first. */
+/* Hits of each list that the scores are normalised over. */
+#define RAG_RANK_WINDOW ((size_t)50)
+
+/* Share of the question's word weight in the best lexical hits, 0..1. */
+double rag_rank_coverage(const rag_store_hit *lexical, size_t n);
+
+/* Share of the dense list in the fusion, 0..1, from what the best lexical hits
+ * cover and how far they lead. lexical [n] best first. */
 double rag_rank_dense_weight(const rag_store_hit *lexical, size_t n);
 
-/* Min-max of each list, weighted, missing counts 0; ties by chunk id. Either
- * list may be empty. out [cap] (cap >= n_dense + n_lexical). Returns how many.
- */
+/* Min-max of each list's best RAG_RANK_WINDOW hits, weighted; missing counts 0;
+ * ties by chunk id. Either list may be empty. out [cap] (cap >= n_dense +
+ * n_lexical). Returns how many. */
 size_t rag_rank_fuse(rag_ranked *out, const rag_store_hit *dense,
                      size_t n_dense, const rag_store_hit *lexical,
                      size_t n_lexical, double dense_weight);
 
 /* What the evidence is made of. */
 typedef struct rag_signals {
-    double coverage;  /* of the best lexical hit, 0..1; NaN: no words */
-    double coverage3; /* words found in any of the best three; NaN */
-    double top;       /* best cosine; NaN: no vectors */
-    double mean;      /* of the question's cosines with a sample of the store */
-    double deviation; /* of the same */
-    size_t n_words;   /* of the question that weigh something */
+    double coverage;   /* of the best lexical hits, 0..1; NaN: words were not
+                        * asked */
+    double known;      /* share of the question's words that the store has at
+                        * all, 0..1 */
+    double top;        /* best cosine; NaN: none */
+    double background; /* rag_rank_background(); NaN: not known */
+    bool has_vectors;  /* meaning took part */
 } rag_signals;
+
+/* Fewer cosines say nothing about a store at large. */
+#define RAG_RANK_MIN_SAMPLE ((size_t)8)
+
+/* The upper quartile of the question's cosines with a sample of the store
+ * (NaNs are left out; reordered): with two languages in a store the quartile
+ * follows the one that is nearer. NaN: too few. */
+double rag_rank_background(float *cosines, size_t n);
 
 /* How well the store speaks about the question, 0..1. */
 double rag_rank_evidence(const rag_signals *s);

@@ -22,6 +22,10 @@
 #define DUPLICATE_JACCARD 0.9
 /* chunks that the question's background cosine is taken from */
 #define SAMPLE ((size_t)128)
+/* best hits that are no background */
+#define OWN_HITS ((size_t)3)
+/* Coverage from which on nobody asks whether the store has the words. */
+#define FOREIGN_COVERAGE 0.25
 #define MAX_DIMS ((size_t)8192)
 
 typedef struct search {
@@ -185,44 +189,87 @@ static rag_status find_dense(search *s, rag_error *err)
 
 /* ---- evidence ----------------------------------------------------------- */
 
+/* How many of the terms the store has at all. */
+static rag_status count_there(size_t *out, search *s,
+                              const rag_store_term *terms, size_t n,
+                              rag_error *err)
+{
+    uint64_t df[RAG_QUERY_MAX_TERMS];
+    uint64_t n_live;
+    rag_status st =
+        rag_store_term_counts(df, &n_live, s->r->store, terms, n, err);
+
+    *out = 0;
+    for (size_t i = 0; st == RAG_OK && i < n; i++)
+        *out += df[i] != 0 ? 1 : 0;
+    return st;
+}
+
+/* Share of what the question says (stop words, too) that the store has at all:
+ * next to nothing when the documents are in another language. A store of a few
+ * chunks may lack the words of a Korean question for want of text alone: it is
+ * asked for what stands in every Korean text. */
+static rag_status count_known(double *out, search *s, bool few, rag_error *err)
+{
+    rag_store_term korean[RAG_QUERY_MAX_TERMS];
+    size_t there;
+    size_t n = 0;
+    rag_status st;
+
+    *out = 1;
+    if (s->q->n_said == 0)
+        return RAG_OK;
+    TRY(count_there(&there, s, s->q->said, s->q->n_said, err));
+    *out = (double)there / (double)s->q->n_said;
+    if (few && s->q->n_grams != 0) {
+        TRY(rag_query_korean(korean, &n, s->q, err));
+        TRY(count_there(&there, s, korean, n, err));
+        if (there != 0)
+            *out = 1;
+    }
+out:
+    return st;
+}
+
+/* The question's cosines with a sample of the store, without its best hits: in
+ * a small store they would be their own background. */
+static rag_status find_background(double *out, search *s, rag_error *err)
+{
+    int64_t ids[SAMPLE];
+    float cos[SAMPLE];
+    size_t n = 0;
+    size_t kept = 0;
+    rag_status st;
+
+    TRY(rag_store_sample(ids, &n, SAMPLE, s->r->store, err));
+    for (size_t i = 0; i < n; i++) {
+        bool best = false;
+
+        for (size_t k = 0; k < s->n_dense && k < OWN_HITS; k++)
+            best = best || s->dense[k].chunk_id == ids[i];
+        if (!best)
+            ids[kept++] = ids[i];
+    }
+    TRY(rag_store_cosines(cos, s->r->store, ids, kept, s->vector, s->dims,
+                          err));
+    *out = rag_rank_background(cos, kept);
+out:
+    return st;
+}
+
 static rag_status weigh(search *s, rag_error *err)
 {
-    rag_signals sig = {RAG_NONE, RAG_NONE, RAG_NONE,
-                       RAG_NONE, RAG_NONE, s->q->n_words};
+    rag_signals sig = {RAG_NONE, 1, RAG_NONE, RAG_NONE, s->n_dense != 0};
     rag_status st = RAG_OK;
 
-    if (s->n_lexical != 0) {
-        sig.coverage = 0;
-        for (size_t i = 0; i < s->n_lexical && i < 3; i++)
-            if ((double)s->lexical[i].coverage > sig.coverage)
-                sig.coverage = (double)s->lexical[i].coverage;
-        sig.coverage3 = sig.coverage;
-    } else if (s->q->n_words != 0 && s->opts->search.mode != RAG_DENSE) {
-        sig.coverage = sig.coverage3 = 0;
-    }
-    if (s->n_dense != 0) {
-        int64_t ids[SAMPLE];
-        float cos[SAMPLE];
-        double sum = 0;
-        double sq = 0;
-        size_t n = 0;
-        size_t got = 0;
-
-        TRY(rag_store_sample(ids, &n, SAMPLE, s->r->store, err));
-        TRY(rag_store_cosines(cos, s->r->store, ids, n, s->vector, s->dims,
-                              err));
-        for (size_t i = 0; i < n; i++)
-            if (!isnan(cos[i])) {
-                sum += (double)cos[i];
-                sq += (double)cos[i] * (double)cos[i];
-                got++;
-            }
+    if (sig.has_vectors) {
         sig.top = (double)s->dense[0].score;
-        if (got > 1) {
-            sig.mean = sum / (double)got;
-            sig.deviation =
-                sqrt(fmax(0, sq / (double)got - sig.mean * sig.mean));
-        }
+        TRY(find_background(&sig.background, s, err));
+    }
+    if (s->opts->search.mode != RAG_DENSE && s->q->n_words != 0) {
+        sig.coverage = rag_rank_coverage(s->lexical, s->n_lexical);
+        if (sig.has_vectors && sig.coverage < FOREIGN_COVERAGE)
+            TRY(count_known(&sig.known, s, isnan(sig.background), err));
     }
     s->out->evidence = rag_rank_evidence(&sig);
     s->out->relevant =

@@ -21,6 +21,7 @@ struct term {
     uint64_t word;
     rag_term_role role;
     double weight; /* the caller's, then times idf */
+    double topic;  /* the same */
     uint64_t df;   /* live */
 };
 
@@ -50,7 +51,7 @@ struct search {
     rag_buf arena;
     uint64_t n_live;
     uint64_t live_lens;
-    double weight_sum; /* of SHOULD and MUST */
+    double topic_sum; /* of SHOULD and MUST */
     float norms[RAG_LEX_TF_CODES][RAG_LEX_LEN_CODES];
     struct gain *gains;  /* [most chunks of a segment] */
     uint8_t *must;       /* how many MUST words a chunk has, or NULL */
@@ -75,11 +76,14 @@ static void add_term(struct search *s, const rag_store_term *t)
         if (t->role > have->role)
             have->role = t->role;
         have->weight += (double)t->weight;
+        have->topic += (double)t->topic;
         return;
     }
     if (s->n_terms < MAX_TERMS)
-        s->terms[s->n_terms++] = (struct term){
-            .word = word, .role = t->role, .weight = (double)t->weight};
+        s->terms[s->n_terms++] = (struct term){.word = word,
+                                               .role = t->role,
+                                               .weight = (double)t->weight,
+                                               .topic = (double)t->topic};
 }
 
 static void set_terms(struct search *s, const rag_store_term *terms,
@@ -92,6 +96,8 @@ static void set_terms(struct search *s, const rag_store_term *terms,
         s->n_not += s->terms[i].role == RAG_TERM_NOT;
         if (!(s->terms[i].weight > 0)) /* NaN too */
             s->terms[i].weight = 0;
+        if (!(s->terms[i].topic > 0) || !(s->terms[i].weight > 0))
+            s->terms[i].topic = 0;
     }
 }
 
@@ -239,7 +245,8 @@ static bool is_common(const struct search *s, const struct term *t)
 }
 
 /* Multiplies idf in; common words weigh nothing, unless all that occur are
- * common. */
+ * common. In the coverage idf counts by its root: one odd word that no document
+ * has must not outweigh all the others that one has. */
 static void set_weights(struct search *s)
 {
     bool any = false;
@@ -253,9 +260,10 @@ static void set_weights(struct search *s)
         double df = (double)t->df;
 
         if (t->role == RAG_TERM_NOT || (any && is_common(s, t)))
-            t->weight = 0;
+            t->weight = t->topic = 0;
         t->weight *= log(1 + (n - df + 0.5) / (df + 0.5));
-        s->weight_sum += t->weight;
+        t->topic *= sqrt(log(1 + (n - df + 0.5) / (df + 0.5)));
+        s->topic_sum += t->topic;
     }
 }
 
@@ -303,6 +311,7 @@ static rag_status add_list(struct search *s, const struct term *t,
                            rag_error *err)
 {
     float weight = (float)t->weight;
+    float topic = (float)t->topic;
     uint8_t *mark = t->role == RAG_TERM_MUST  ? s->must
                     : t->role == RAG_TERM_NOT ? s->banned
                                               : NULL;
@@ -319,7 +328,7 @@ static rag_status add_list(struct search *s, const struct term *t,
             struct gain *g = &s->gains[b.ords[i]];
 
             g->score += weight * s->norms[b.tfs[i]][seg->lens[b.ords[i]]];
-            g->coverage += weight;
+            g->coverage += topic;
         }
         if (mark != NULL)
             for (uint32_t i = 0; i < b.n; i++)
@@ -402,8 +411,8 @@ static void collect(struct search *s, const rag_lex_segment *seg)
         if (!rag_lex_bits_has(s->live, hit.chunk_id) ||
             (s->filter != NULL && !rag_lex_bits_has(s->filter, hit.chunk_id)))
             continue;
-        if (s->weight_sum > 0)
-            hit.coverage = (float)((double)g->coverage / s->weight_sum);
+        if (s->topic_sum > 0)
+            hit.coverage = (float)((double)g->coverage / s->topic_sum);
         if (hit.coverage > 1) /* rounding */
             hit.coverage = 1;
         offer(s, &hit);

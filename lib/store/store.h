@@ -382,7 +382,8 @@ typedef enum rag_term_role {
 typedef struct rag_store_term {
     uint64_t word; /* key from base/words.h */
     rag_term_role role;
-    float weight; /* 1: as usual */
+    float weight; /* in the score; 1: as usual */
+    float topic;  /* in the coverage: what it says about the topic */
 } rag_store_term;
 
 /* BM25 over live chunks. hits [cap], best first, ties by chunk id; *n of them.

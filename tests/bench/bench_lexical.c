@@ -213,7 +213,7 @@ static rag_status add_word(void *ctx, const rag_word *w, rag_error *e)
 
     (void)e;
     if (q->n < 64 && !rag_words_is_stop(w->form))
-        q->terms[q->n++] = (rag_store_term){w->key, RAG_TERM_SHOULD, 1};
+        q->terms[q->n++] = (rag_store_term){w->key, RAG_TERM_SHOULD, 1, 1};
     return RAG_OK;
 }
 

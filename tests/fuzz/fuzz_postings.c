@@ -78,9 +78,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const rag_bits live = {.bits = bits, .n_bytes = sizeof bits};
     const int shift = 64 - RAG_LEX_WORD_BITS;
     const rag_store_term terms[] = {
-        {UINT64_C(5) << shift, RAG_TERM_SHOULD, 1},
-        {UINT64_C(6) << shift, RAG_TERM_MUST, 1},
-        {UINT64_C(9) << shift, RAG_TERM_NOT, 1},
+        {UINT64_C(5) << shift, RAG_TERM_SHOULD, 1, 1},
+        {UINT64_C(6) << shift, RAG_TERM_MUST, 1, 1},
+        {UINT64_C(9) << shift, RAG_TERM_NOT, 1, 1},
     };
     rag_store_hit hits[8];
     uint64_t n_postings;

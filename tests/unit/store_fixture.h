@@ -177,7 +177,7 @@ static inline rag_status fix_first_word(void *ctx, const rag_word *w,
 
 static inline rag_store_term fix_term(const char *word)
 {
-    rag_store_term t = {0, RAG_TERM_SHOULD, 1.0f};
+    rag_store_term t = {0, RAG_TERM_SHOULD, 1.0f, 1};
     rag_words *w = rag_words_new();
 
     assert_non_null(w);

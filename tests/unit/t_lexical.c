@@ -221,6 +221,7 @@ static size_t naive_search(rag_store_hit *hits, size_t cap,
 {
     rag_store_hit *all = calloc(MAX_CHUNKS, sizeof *all);
     double weights[32];
+    double topics[32];
     double sum = 0;
     double n_live = 0;
     double lens = 0;
@@ -238,15 +239,17 @@ static size_t naive_search(rag_store_hit *hits, size_t cap,
 
         weights[i] =
             (double)terms[i].weight * log(1 + (n_live - df + 0.5) / (df + 0.5));
+        topics[i] = (double)terms[i].topic *
+                    sqrt(log(1 + (n_live - df + 0.5) / (df + 0.5)));
         if (terms[i].role == RAG_TERM_NOT)
-            weights[i] = 0;
+            weights[i] = topics[i] = 0;
         else if (df > 0 && df <= 0.3 * n_live)
             any = true;
     }
     for (size_t i = 0; i < n_terms; i++) {
         if (any && (double)naive_df(t, terms[i].word) > 0.3 * n_live)
-            weights[i] = 0;
-        sum += weights[i];
+            weights[i] = topics[i] = 0;
+        sum += topics[i];
     }
     for (int64_t id = 1; id <= t->n_chunks; id++) {
         const struct naive_chunk *c = &t->chunks[id];
@@ -274,7 +277,7 @@ static size_t naive_search(rag_store_hit *hits, size_t cap,
                 all_must = false;
             hit.score +=
                 (float)weights[i] * (float)(f * (RAG_LEX_K1 + 1) / (f + k));
-            coverage += (float)weights[i];
+            coverage += (float)topics[i];
         }
         if (!all_must || (!has_must && !(hit.score > 0)))
             continue;
@@ -330,6 +333,7 @@ static size_t random_query(struct bench *t, rag_store_term *terms)
             continue;
         terms[n++] = (rag_store_term){.word = key,
                                       .weight = roll(t, 3) == 0 ? 0.5F : 1,
+                                      .topic = roll(t, 3) == 0 ? 0.5F : 1,
                                       .role = role == 0   ? RAG_TERM_MUST
                                               : role == 1 ? RAG_TERM_NOT
                                                           : RAG_TERM_SHOULD};
@@ -526,8 +530,8 @@ static void t_long_lists(void **state)
 
     (void)state;
     open_bench(&t);
-    terms[0] = (rag_store_term){key_of("many"), RAG_TERM_SHOULD, 1};
-    terms[1] = (rag_store_term){key_of("seldom"), RAG_TERM_MUST, 1};
+    terms[0] = (rag_store_term){key_of("many"), RAG_TERM_SHOULD, 1, 1};
+    terms[1] = (rag_store_term){key_of("seldom"), RAG_TERM_MUST, 1, 1};
     fill_wide(&t, bits, 1, n_chunks - 2000);
     fill_wide(&t, bits, n_chunks - 2000, n_chunks);
     assert_true(count_rows(&t, "SELECT count(*) FROM lex_list") > 4);
@@ -562,11 +566,13 @@ static size_t search(rag_store_hit *hits, struct bench *t, const char *must,
     rag_error err;
 
     if (must != NULL)
-        terms[n_terms++] = (rag_store_term){key_of(must), RAG_TERM_MUST, 1};
+        terms[n_terms++] = (rag_store_term){key_of(must), RAG_TERM_MUST, 1, 1};
     if (should != NULL)
-        terms[n_terms++] = (rag_store_term){key_of(should), RAG_TERM_SHOULD, 1};
+        terms[n_terms++] =
+            (rag_store_term){key_of(should), RAG_TERM_SHOULD, 1, 1};
     if (not_this != NULL)
-        terms[n_terms++] = (rag_store_term){key_of(not_this), RAG_TERM_NOT, 1};
+        terms[n_terms++] =
+            (rag_store_term){key_of(not_this), RAG_TERM_NOT, 1, 1};
     OK(rag_lex_search(hits, &n, 10, t->x, terms, n_terms, &t->live, NULL, &err),
        &err);
     return n;
@@ -642,8 +648,8 @@ static void t_common(void **state)
     assert_true(hits[0].score > 0);
     assert_int_equal(search(hits, &t, "rare", "common", NULL), 1);
     assert_true(hits[0].coverage > 0.99F);
-    terms[0] = (rag_store_term){key_of("common"), RAG_TERM_SHOULD, 1};
-    terms[1] = (rag_store_term){key_of("rare"), RAG_TERM_SHOULD, 1};
+    terms[0] = (rag_store_term){key_of("common"), RAG_TERM_SHOULD, 1, 1};
+    terms[1] = (rag_store_term){key_of("rare"), RAG_TERM_SHOULD, 1, 1};
     check_query(&t, terms, 2, NULL);
     terms[0].role = RAG_TERM_MUST; /* still binds */
     check_query(&t, terms, 2, NULL);
@@ -697,7 +703,7 @@ static void is_told_or_harmless(rag_status st)
 
 static void use_everything(struct bench *t)
 {
-    const rag_store_term many = {t->many, RAG_TERM_SHOULD, 1};
+    const rag_store_term many = {t->many, RAG_TERM_SHOULD, 1, 1};
     rag_store_term terms[32];
     rag_store_hit hits[10];
     rag_error err;
@@ -897,9 +903,9 @@ out:
 
 static void t_oom(void **state)
 {
-    const rag_store_term terms[3] = {{key_of("word"), RAG_TERM_MUST, 1},
-                                     {key_of("body"), RAG_TERM_SHOULD, 1},
-                                     {key_of("none"), RAG_TERM_NOT, 1}};
+    const rag_store_term terms[3] = {{key_of("word"), RAG_TERM_MUST, 1, 1},
+                                     {key_of("body"), RAG_TERM_SHOULD, 1, 1},
+                                     {key_of("none"), RAG_TERM_NOT, 1, 1}};
     struct bench t;
 
     (void)state;

@@ -52,6 +52,51 @@ static void t_terms(void **state)
     rag_query_free(q);
 }
 
+/* The topic: what a question is about, beside how it is asked. */
+static void t_topic(void **state)
+{
+    rag_query *q = query("인덱스를 나누고");
+    /* the same, decomposed */
+    rag_query *nfd = query(
+        "\xe1\x84\x8b\xe1\x85\xb5\xe1\x86\xab\xe1\x84\x83\xe1\x85\xa6\xe1\x86"
+        "\xa8\xe1\x84\x89\xe1\x85\xb3\xe1\x84\x85\xe1\x85\xb3\xe1\x86\xaf "
+        "\xe1\x84\x82\xe1\x85\xa1\xe1\x84\x82\xe1\x85\xae\xe1\x84\x80\xe1\x85"
+        "\xa9");
+
+    (void)state;
+    assert_int_equal(q->n_terms, 5); /* 인덱 덱스 스를 나누 누고 */
+    assert_true(q->terms[0].weight == 1 && q->terms[0].topic == 1);
+    assert_true(q->terms[2].topic == 0.5F);
+    assert_true(q->terms[3].weight == 1 && q->terms[3].topic == 0.5F);
+    assert_int_equal(nfd->n_terms, 5);
+    for (size_t i = 0; i < 5; i++) {
+        assert_true(nfd->terms[i].word == q->terms[i].word);
+        assert_true(nfd->terms[i].topic == q->terms[i].topic);
+    }
+    rag_query_free(q);
+    rag_query_free(nfd);
+}
+
+/* The words of the script that most of a question is in, stop words, too. */
+static void t_said(void **state)
+{
+    rag_query *q = query("how to install the 42 -windows");
+    rag_store_term korean[RAG_QUERY_MAX_TERMS];
+    rag_error err;
+    size_t n;
+
+    (void)state;
+    assert_int_equal(q->n_said, 4);
+    assert_int_equal(q->n_grams, 0);
+    rag_query_free(q);
+    q = query("docker 이미지는 어떻게 만드나요");
+    assert_true(q->n_grams >= 7);
+    assert_int_equal(q->n_said, q->n_grams);
+    OK(rag_query_korean(korean, &n, q, &err), &err);
+    assert_int_equal(n, 8);
+    rag_query_free(q);
+}
+
 /* What a phrase may end in the middle of is no condition, or the words index
  * would hide what holds it. */
 static void t_loose_words(void **state)
@@ -126,7 +171,8 @@ static void t_oom(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(t_terms),   cmocka_unit_test(t_loose_words),
+        cmocka_unit_test(t_terms),   cmocka_unit_test(t_topic),
+        cmocka_unit_test(t_said),    cmocka_unit_test(t_loose_words),
         cmocka_unit_test(t_accepts), cmocka_unit_test(t_long_quote),
         cmocka_unit_test(t_oom),
     };

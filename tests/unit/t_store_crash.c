@@ -445,7 +445,7 @@ static rag_status use_a_little(const fix *f, rag_error *err)
     rag_store_chunk chunk;
     rag_store_stats stats;
     rag_store_space sp;
-    rag_store_term term = {12345, RAG_TERM_SHOULD, 1.0f};
+    rag_store_term term = {12345, RAG_TERM_SHOULD, 1.0f, 1};
     rag_arena arena;
     float query[FIX_DIMS];
     uint8_t key[RAG_STORE_KEY_BYTES];

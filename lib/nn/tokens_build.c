@@ -35,6 +35,22 @@ void rag_tokens_part_put(rag_tokens_maker *m, rag_tokens_part p,
     rag_tokens_part_end(m, p);
 }
 
+bool rag_tokens_is_piece(const rag_source_tokens *s, uint32_t id)
+{
+    switch ((rag_piece_type)s->types[id]) {
+    case RAG_PIECE_NORMAL:
+    case RAG_PIECE_USER:
+    case RAG_PIECE_USER_FORM:
+        return s->pieces[id].len != 0;
+    case RAG_PIECE_SPECIAL:
+    case RAG_PIECE_BYTE:
+    case RAG_PIECE_UNUSED:
+    case RAG_PIECE_ADDED:
+        break;
+    }
+    return false;
+}
+
 static int by_piece(const void *a, const void *b)
 {
     return rag_str_cmp(((const rag_tokens_entry *)a)->piece,
@@ -83,7 +99,7 @@ static rag_status make_unigram(rag_tokens_maker *m, rag_error *err)
     if (all == NULL)
         return rag_fail_nomem(err);
     for (uint32_t i = 0; i < s->n_pieces; i++) {
-        if (s->types[i] != RAG_PIECE_NORMAL)
+        if (!rag_tokens_is_piece(s, i))
             continue;
         worst = fminf(worst, s->scores[i]);
         all[n++] = (rag_tokens_entry){s->pieces[i], i};
@@ -108,7 +124,7 @@ static bool is_by_word(const rag_source_tokens *s)
     for (uint32_t i = 0; i < s->n_pieces; i++) {
         rag_str p = s->pieces[i];
 
-        if (s->types[i] != RAG_PIECE_NORMAL)
+        if (!rag_tokens_is_piece(s, i))
             continue;
         while (rag_str_starts(p, RAG_TOKENS_SPACE))
             p = rag_str_cut(p, RAG_TOKENS_SPACE_BYTES, p.len);
@@ -164,9 +180,9 @@ static rag_status make_charsmap(rag_tokens_maker *m, rag_error *err)
     return RAG_OK;
 }
 
-/* The pieces of one type, cut out of the text whole. */
+/* The pieces of these types, cut out of the text whole. */
 static rag_status make_user(rag_tokens_maker *m, rag_tokens_part p,
-                            uint8_t type, rag_error *err)
+                            uint8_t type, uint8_t or_type, rag_error *err)
 {
     const rag_source_tokens *s = m->source;
     rag_tokens_entry *all = rag_calloc(s->n_pieces, sizeof *all);
@@ -176,7 +192,7 @@ static rag_status make_user(rag_tokens_maker *m, rag_tokens_part p,
     if (all == NULL)
         return rag_fail_nomem(err);
     for (uint32_t i = 0; i < s->n_pieces; i++) {
-        if (s->types[i] != type)
+        if (s->types[i] != type && s->types[i] != or_type)
             continue;
         if (s->pieces[i].len > MAX_USER_BYTES) {
             st = rag_fail(err, RAG_E_LIMIT,
@@ -274,8 +290,10 @@ static rag_status make_parts(rag_tokens_maker *m, rag_error *err)
         TRY(rag_tokens_make_bpe(m, err));
         break;
     }
-    TRY(make_user(m, RAG_TOKENS_USER_TRIE, RAG_PIECE_USER, err));
-    TRY(make_user(m, RAG_TOKENS_USER_FORM_TRIE, RAG_PIECE_USER_FORM, err));
+    TRY(make_user(m, RAG_TOKENS_USER_TRIE, RAG_PIECE_USER, RAG_PIECE_ADDED,
+                  err));
+    TRY(make_user(m, RAG_TOKENS_USER_FORM_TRIE, RAG_PIECE_USER_FORM,
+                  RAG_PIECE_USER_FORM, err));
     st = rag_buf_status(m->blob, err);
 out:
     return st;

@@ -37,7 +37,7 @@ static rag_status make_tries(rag_tokens_maker *m, rag_error *err)
     for (uint32_t i = 0; i < s->n_pieces; i++) {
         rag_str p = s->pieces[i];
 
-        if (s->types[i] != RAG_PIECE_NORMAL || p.len == 0)
+        if (!rag_tokens_is_piece(s, i))
             continue;
         if (rag_str_starts(p, "##") && p.len > 2)
             more[n_more++] = (rag_tokens_entry){rag_str_cut(p, 2, p.len), i};

@@ -27,16 +27,10 @@ static bool add_merge(merges *m, rag_tokens_merge one)
     return true;
 }
 
-static bool is_text(const rag_source_tokens *s, uint32_t id)
-{
-    return s->types[id] != RAG_PIECE_SPECIAL &&
-           s->types[id] != RAG_PIECE_UNUSED;
-}
-
 static bool from_list(merges *out, const rag_source_tokens *s)
 {
     for (uint32_t i = 0; i < s->n_merges; i++) {
-        if (is_text(s, s->merged[i]) &&
+        if (rag_tokens_is_piece(s, s->merged[i]) &&
             !add_merge(out, (rag_tokens_merge){s->merges[i][0], s->merges[i][1],
                                                i, s->merged[i]}))
             return false;
@@ -96,7 +90,7 @@ static bool pairs_of(merges *out, const rag_source_tokens *s,
     for (uint32_t i = 0; i < s->n_pieces; i++) {
         rag_str p = s->pieces[i];
 
-        if (s->types[i] != RAG_PIECE_NORMAL)
+        if (!rag_tokens_is_piece(s, i))
             continue;
         for (size_t at = 1; at < p.len; at++) {
             uint32_t left;
@@ -132,7 +126,7 @@ static rag_status from_scores(merges *out, const rag_source_tokens *s,
         goto out;
     }
     for (uint32_t i = 0; i < s->n_pieces; i++) {
-        if (s->types[i] == RAG_PIECE_NORMAL)
+        if (rag_tokens_is_piece(s, i))
             all[n++] = (rag_tokens_entry){s->pieces[i], i};
     }
     TRY(rag_tokens_part_trie(&scratch, RAG_TOKENS_TRIE, all, n, err));
@@ -307,7 +301,7 @@ static rag_status byte_pieces(rag_tokens_maker *m, rag_tokens_entry *all,
     for (uint32_t i = 0; i < s->n_pieces; i++) {
         size_t start = raw->len;
 
-        if (s->types[i] == RAG_PIECE_SPECIAL || s->pieces[i].len == 0)
+        if (!rag_tokens_is_piece(s, i))
             continue;
         if (!raw_piece(raw, s->pieces[i], letters)) {
             rag_buf_trunc(raw, start);
@@ -315,10 +309,7 @@ static rag_status byte_pieces(rag_tokens_maker *m, rag_tokens_entry *all,
         }
         if (raw->len - start == 1)
             ids[(unsigned char)raw->ptr[start]] = (int32_t)i;
-        if (s->types[i] == RAG_PIECE_NORMAL)
-            all[n++] = (rag_tokens_entry){rag_str_n(NULL, raw->len - start), i};
-        else
-            rag_buf_trunc(raw, start);
+        all[n++] = (rag_tokens_entry){rag_str_n(NULL, raw->len - start), i};
     }
     TRY(rag_buf_status(raw, err));
     for (unsigned b = 0; b < 256; b++) {
@@ -355,7 +346,7 @@ static rag_status characters(rag_tokens_maker *m, rag_tokens_entry *all,
         uint32_t cp;
         bool ok;
 
-        if (s->types[i] == RAG_PIECE_NORMAL && p.len != 0 && p.ptr[0] != '\0' &&
+        if (rag_tokens_is_piece(s, i) && p.ptr[0] != '\0' &&
             rag_utf8_decode(&cp, &ok, p) == p.len && ok)
             all[n++] = (rag_tokens_entry){p, i};
     }

@@ -85,6 +85,9 @@ typedef struct rag_tokens_maker {
     rag_buf *blob;
 } rag_tokens_maker;
 
+/* Can the model make piece `id` of text? */
+bool rag_tokens_is_piece(const rag_source_tokens *s, uint32_t id);
+
 /* Appends a part at the next aligned place; _begin and _end for one that is
  * written in pieces. */
 void rag_tokens_part_begin(rag_tokens_maker *m, rag_tokens_part p);

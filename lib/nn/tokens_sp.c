@@ -104,7 +104,9 @@ static rag_status cut_word(rag_tokens *t, rag_error *err)
 
 static rag_status add_space(rag_tokens *t, rag_error *err)
 {
-    if (t->word_text && t->model->by_word) {
+    /* U+2581 may be in the text itself: no border then */
+    if (t->word_text && t->model->by_word &&
+        !rag_str_ends(rag_buf_str(&t->word), SPACE)) {
         rag_status st = cut_word(t, err);
 
         if (st != RAG_OK)

@@ -3,6 +3,7 @@ rag_test(t_dtype)
 rag_test(t_safetensors)
 rag_test(t_hfconf)
 rag_test(t_tokens)
+rag_test(t_tokens_kinds)
 rag_test(t_weights)
 rag_test(t_encoder)
 # needs RAG_TEST_MODEL, else it skips

@@ -181,6 +181,14 @@ void rag_utf8_nfc(rag_buf *out, rag_str s)
         map(out, s, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
 }
 
+void rag_utf8_nfkc(rag_buf *out, rag_str s)
+{
+    if (rag_utf8_is_ascii(s))
+        rag_buf_adds(out, s);
+    else
+        map(out, s, UTF8PROC_STABLE | UTF8PROC_COMPAT | UTF8PROC_COMPOSE);
+}
+
 void rag_utf8_fold(rag_buf *out, rag_str s)
 {
     if (rag_utf8_is_ascii(s)) {
@@ -200,11 +208,11 @@ void rag_utf8_fold(rag_buf *out, rag_str s)
             UTF8PROC_CASEFOLD);
 }
 
-size_t rag_utf8_compat(uint32_t *out, size_t cap, uint32_t cp, bool compose)
+static size_t form_of(uint32_t *out, size_t cap, uint32_t cp, bool compose,
+                      utf8proc_option_t options)
 {
     /* the longest form has 18 code points */
     utf8proc_int32_t form[32];
-    utf8proc_option_t options = UTF8PROC_STABLE | UTF8PROC_COMPAT;
     utf8proc_ssize_t n;
 
     if (cp > 0x10FFFF || (cp >= 0xD800 && cp <= 0xDFFF))
@@ -218,6 +226,16 @@ size_t rag_utf8_compat(uint32_t *out, size_t cap, uint32_t cp, bool compose)
     for (utf8proc_ssize_t i = 0; i < n; i++)
         out[i] = (uint32_t)form[i];
     return (size_t)n;
+}
+
+size_t rag_utf8_compat(uint32_t *out, size_t cap, uint32_t cp, bool compose)
+{
+    return form_of(out, cap, cp, compose, UTF8PROC_STABLE | UTF8PROC_COMPAT);
+}
+
+size_t rag_utf8_canon(uint32_t *out, size_t cap, uint32_t cp)
+{
+    return form_of(out, cap, cp, false, UTF8PROC_STABLE);
 }
 
 size_t rag_utf8_grapheme_end(rag_str s, size_t at)

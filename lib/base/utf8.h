@@ -27,8 +27,9 @@ size_t rag_utf8_count(rag_str s); /* code points */
 /* Appends s with every ill-formed part replaced by U+FFFD. */
 void rag_utf8_scrub(rag_buf *out, rag_str s);
 
-/* Appends NFC of s / NFKC with case folding of s (invalid parts: U+FFFD). */
+/* Appends NFC of s / NFKC / NFKC with case folding (invalid parts: U+FFFD). */
 void rag_utf8_nfc(rag_buf *out, rag_str s);
+void rag_utf8_nfkc(rag_buf *out, rag_str s);
 void rag_utf8_fold(rag_buf *out, rag_str s);
 bool rag_utf8_is_ascii(rag_str s);
 
@@ -36,6 +37,9 @@ bool rag_utf8_is_ascii(rag_str s);
  * written to out; 0 when it has none (not a scalar value) or needs more than
  * cap. */
 size_t rag_utf8_compat(uint32_t *out, size_t cap, uint32_t cp, bool compose);
+
+/* The NFD form of one code point; returns as rag_utf8_compat does. */
+size_t rag_utf8_canon(uint32_t *out, size_t cap, uint32_t cp);
 
 /* End (offset) of the grapheme cluster that starts at offset `at` of s. */
 size_t rag_utf8_grapheme_end(rag_str s, size_t at);

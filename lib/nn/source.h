@@ -105,17 +105,21 @@ typedef enum rag_tokens_kind {
 /* Which pieces the byte-level BPE takes apart before merging. */
 typedef enum rag_tokens_split {
     RAG_SPLIT_NONE,
-    RAG_SPLIT_GPT2,  /* the pattern of GPT-2: 's|'t| ?\p{L}+| ?\p{N}+ ... */
-    RAG_SPLIT_LLAMA3 /* cl100k's: case-less contractions, \p{N}{1,3}, ... */
+    RAG_SPLIT_GPT2,   /* the pattern of GPT-2: 's|'t| ?\p{L}+| ?\p{N}+ ... */
+    RAG_SPLIT_LLAMA3, /* cl100k's: case-less contractions, \p{N}{1,3}, ... */
+    RAG_SPLIT_QWEN2   /* the same with single digits */
 } rag_tokens_split;
 
 /* What a piece is. */
 typedef enum rag_piece_type {
     RAG_PIECE_NORMAL,
     RAG_PIECE_SPECIAL, /* never made from text */
-    RAG_PIECE_USER,    /* always cut out of the text whole */
+    RAG_PIECE_USER,    /* always cut out of the text whole, and a piece like
+                        * others where normalising the text makes it */
     RAG_PIECE_BYTE,    /* "<0x41>" */
-    RAG_PIECE_UNUSED
+    RAG_PIECE_UNUSED,
+    RAG_PIECE_USER_FORM, /* as USER, but cut out of the text after `form` */
+    RAG_PIECE_ADDED      /* as USER, but no piece of the model otherwise */
 } rag_piece_type;
 
 /* Unicode form the text is brought into first. */
@@ -150,6 +154,9 @@ typedef struct rag_source_tokens {
     bool strip_accents;
     bool cjk_spaces;      /* WordPiece: spaces around Han characters */
     bool prefix_space;    /* a space is put in front of the text */
+    bool prefix_missing;  /* ... unless one is there already; BYTE_BPE: always
+                           * so */
+    bool prefix_each;     /* ... and behind every USER piece, too */
     bool collapse_spaces; /* runs become one, ends are trimmed (SentencePiece's
                            * remove_extra_whitespaces) */
     bool byte_fallback;

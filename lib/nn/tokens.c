@@ -1,26 +1,10 @@
-/*
- * Normalisation follows Normalizer::Normalize, segmentation
- * Model::EncodeOptimized of SentencePiece, in the same order of operations:
- * scores are added in double and kept in float, and the first found of two
- * equal paths stays. Starting a word where the last one ended with that path's
- * score keeps even the rounding of long texts the same.
- */
 #include "nn/tokens.h"
 
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/utf8.h"
-
-#define SPACE "\xE2\x96\x81" /* U+2581 */
-#define SPACE_BYTES ((size_t)3)
-#define NO_START UINT32_MAX
-
-typedef struct rag_tokens_node {
-    float score;    /* of the best path that ends here */
-    uint32_t start; /* where its last piece begins, NO_START: none yet */
-    int32_t id;     /* of that piece */
-} node;
+#include "nn/tokens_kinds.h"
 
 void rag_tokens_init(rag_tokens *t, const rag_tokens_model *model)
 {
@@ -28,232 +12,195 @@ void rag_tokens_init(rag_tokens *t, const rag_tokens_model *model)
     t->model = model;
     /* a character becomes at most 18, each at most 3 bytes for one */
     rag_buf_init(&t->word, 64 * RAG_TOKENS_MAX_BYTES);
-    for (char c = 0x21; c < 0x7F; c++) {
-        char room[4];
-        rag_str to;
-
-        rag_nmt_next(&to, room, &model->nmt, rag_str_n(&c, 1));
-        t->plain[(unsigned char)c] = to.len == 1 && to.ptr[0] == c;
-    }
+    rag_buf_init(&t->form, 64 * RAG_TOKENS_MAX_BYTES);
+    rag_buf_init(&t->clean, 3 * RAG_TOKENS_MAX_BYTES);
+    if (model->kind == RAG_TOKENS_UNIGRAM || model->kind == RAG_TOKENS_SP_BPE)
+        rag_tokens_sp_init(t);
 }
 
 void rag_tokens_dispose(rag_tokens *t)
 {
     rag_free(t->ids);
     rag_free(t->nodes);
+    rag_free(t->memo);
+    rag_free(t->symbols);
+    rag_free(t->heap);
     rag_buf_dispose(&t->word);
-    t->ids = NULL;
-    t->nodes = NULL;
+    rag_buf_dispose(&t->form);
+    rag_buf_dispose(&t->clean);
+    memset(t, 0, sizeof *t);
 }
 
-static bool add_id(rag_tokens *t, int32_t id)
+/* The longest piece at the front of s: its bytes, 0 for none. */
+static size_t longest(uint32_t *id, const rag_trie *trie, rag_str s)
 {
-    if (!rag_mem_grow(&t->ids, &t->ids_cap, t->n_ids + 1, sizeof *t->ids))
-        return false;
-    t->ids[t->n_ids++] = id;
-    return true;
-}
-
-/* Bytes of the UTF-8 character that begins with c. */
-static size_t char_bytes(unsigned char c)
-{
-    static const uint8_t of_high_bits[16] = {1, 1, 1, 1, 1, 1, 1, 1,
-                                             1, 1, 1, 1, 2, 2, 3, 4};
-
-    return of_high_bits[c >> 4];
-}
-
-static void offer(node *to, float score, size_t start, int32_t id)
-{
-    if (to->start == NO_START || score > to->score)
-        *to = (node){score, (uint32_t)start, id};
-}
-
-/* All pieces that begin at `start`, and <unk> when no single character does. */
-static void offer_from(node *nodes, const rag_tokens_model *m, const char *s,
-                       size_t n, size_t start, size_t one)
-{
-    float so_far = nodes[start].score;
     uint32_t at = 0;
-    bool has_single = false;
+    size_t best = 0;
 
-    for (size_t i = start; i < n && rag_trie_step(&at, &m->trie, (uint8_t)s[i]);
+    for (size_t i = 0; i < s.len && rag_trie_step(&at, trie, (uint8_t)s.ptr[i]);
          i++) {
-        uint32_t id;
+        uint32_t found;
 
-        if (!rag_trie_value(&id, &m->trie, at) || id >= m->n_pieces)
-            continue;
-        offer(&nodes[i + 1], m->scores[id] + so_far, start, (int32_t)id);
-        if (i + 1 - start == one)
-            has_single = true;
+        if (rag_trie_value(&found, trie, at)) {
+            *id = found;
+            best = i + 1;
+        }
     }
-    if (!has_single)
-        offer(&nodes[start + one], m->unk_score + so_far, start, m->unk);
+    return best;
 }
 
-/* Turns the best path into ids, unknown ones in a row into one. */
-static bool take_path(rag_tokens *t, const node *nodes, size_t n)
+/* Where the first USER piece begins (s.len: none is there), and its bytes. */
+static size_t find_user(size_t *n, uint32_t *id, const rag_trie *trie,
+                        rag_str s)
 {
-    size_t first = t->n_ids;
-    size_t count = 0;
-    size_t to;
-    int32_t last;
-
-    for (size_t i = n; i != 0; i = nodes[i].start)
-        count++;
-    if (!rag_mem_grow(&t->ids, &t->ids_cap, first + count, sizeof *t->ids))
-        return false;
-    to = first + count;
-    for (size_t i = n; i != 0; i = nodes[i].start)
-        t->ids[--to] = nodes[i].id;
-    last = first != 0 ? t->ids[first - 1] : -1;
-    for (size_t i = 0; i < count; i++) {
-        int32_t id = t->ids[first + i];
-
-        if (id != t->model->unk || last != t->model->unk)
-            t->ids[t->n_ids++] = id;
-        last = id;
+    *n = 0;
+    if (trie->n_units == 0)
+        return s.len;
+    for (size_t at = 0; at < s.len; at++) {
+        *n = longest(id, trie, rag_str_cut(s, at, s.len));
+        if (*n != 0)
+            return at;
     }
-    return true;
+    return s.len;
 }
 
-static rag_status cut_word(rag_tokens *t, rag_error *err)
+typedef rag_status part_fn(rag_tokens *t, rag_str part, bool first,
+                           rag_error *err);
+
+/* Takes the USER pieces out of s and gives what is between them to `each`. */
+static rag_status between(rag_tokens *t, const rag_trie *trie, rag_str s,
+                          bool first, part_fn *each, rag_error *err)
 {
-    const char *s = t->word.ptr;
-    size_t n = t->word.len;
-    size_t start = 0;
-
-    if (n == 0)
-        return rag_buf_status(&t->word, err);
-    if (n >= NO_START)
-        return rag_fail(err, RAG_E_LIMIT, "a word of %zu bytes", n);
-    if (!rag_mem_grow(&t->nodes, &t->nodes_cap, n + 1, sizeof *t->nodes))
-        return rag_fail_nomem(err);
-    t->nodes[0] = (node){t->score, 0, 0};
-    for (size_t i = 1; i <= n; i++)
-        t->nodes[i].start = NO_START;
-    while (start < n) {
-        size_t one = char_bytes((unsigned char)s[start]);
-
-        if (one > n - start)
-            one = n - start;
-        offer_from(t->nodes, t->model, s, n, start, one);
-        start += one;
-    }
-    t->score = t->nodes[n].score;
-    if (!take_path(t, t->nodes, n))
-        return rag_fail_nomem(err);
-    rag_buf_clear(&t->word);
-    t->word_text = false;
-    return RAG_OK;
-}
-
-static rag_status add_space(rag_tokens *t, rag_error *err)
-{
-    if (t->word_text && t->model->by_word) {
-        rag_status st = cut_word(t, err);
-
-        if (st != RAG_OK)
-            return st;
-    }
-    rag_buf_add(&t->word, SPACE, SPACE_BYTES);
-    return RAG_OK;
-}
-
-/* Adds what one match became. */
-static rag_status add_match(rag_tokens *t, rag_str to, rag_error *err)
-{
-    while (t->after_space && to.len != 0 && to.ptr[0] == ' ')
-        to = rag_str_cut(to, 1, to.len);
-    if (to.len == 0)
-        return RAG_OK;
-    t->after_space = to.ptr[to.len - 1] == ' ';
-    while (to.len != 0) {
-        size_t space = rag_str_find_char(to, ' ');
+    while (s.len != 0) {
+        uint32_t id = 0;
+        size_t n;
+        size_t at = find_user(&n, &id, trie, s);
         rag_status st;
 
-        if (space == SIZE_MAX) {
-            rag_buf_adds(&t->word, to);
-            t->word_text = true;
-            break;
+        if (at != 0) {
+            st = each(t, rag_str_cut(s, 0, at), first, err);
+            if (st != RAG_OK)
+                return st;
         }
-        if (space != 0) {
-            rag_buf_add(&t->word, to.ptr, space);
-            t->word_text = true;
+        if (n != 0) {
+            if (t->model->kind == RAG_TOKENS_UNIGRAM ||
+                t->model->kind == RAG_TOKENS_SP_BPE) {
+                st = rag_tokens_sp_end(t, false, err);
+                if (st != RAG_OK)
+                    return st;
+            }
+            if (id < t->model->n_pieces && !rag_tokens_add_id(t, (int32_t)id))
+                return rag_fail_nomem(err);
         }
-        st = add_space(t, err);
-        if (st != RAG_OK)
-            return st;
-        to = rag_str_cut(to, space + 1, to.len);
+        first = false;
+        s = rag_str_cut(s, at + n, s.len);
     }
     return RAG_OK;
 }
 
-static rag_status add_text(rag_tokens *t, rag_str text, rag_error *err)
+static rag_status formed_part(rag_tokens *t, rag_str s, bool first,
+                              rag_error *err)
 {
-    size_t at = 0;
+    switch (t->model->kind) {
+    case RAG_TOKENS_WORDPIECE:
+        return rag_tokens_wordpiece(t, s, err);
+    case RAG_TOKENS_BYTE_BPE:
+        return rag_tokens_byte_bpe(t, s, first, err);
+    default:
+        return rag_tokens_sp_part(t, s, first, err);
+    }
+}
 
-    while (at < text.len) {
-        size_t run = at;
-        rag_status st;
-        char room[4];
-        rag_str rest;
-        rag_str to;
+/* Is s in NFC for sure? Only code points that neither compose with what stands
+ * before nor are composed further, nor ever change. */
+static bool surely_nfc(rag_str s)
+{
+    while (s.len != 0) {
         uint32_t cp;
-        bool ok;
         size_t n;
 
-        /* characters that stand for themselves; the last of a run waits, as a
-         * combining mark may follow it */
-        while (run < text.len && (unsigned char)text.ptr[run] < 0x80 &&
-               t->plain[(unsigned char)text.ptr[run]])
-            run++;
-        if (run < text.len && run > at && (unsigned char)text.ptr[run] >= 0x80)
-            run--;
-        if (run > at) {
-            rag_buf_add(&t->word, text.ptr + at, run - at);
-            t->word_text = true;
-            t->after_space = false;
-            at = run;
+        if ((unsigned char)s.ptr[0] < 0x80) {
+            s = rag_str_cut(s, 1, s.len);
             continue;
         }
-        rest = rag_str_cut(text, at, text.len);
-        n = rag_utf8_decode(&cp, &ok, rest);
-        if (ok)
-            n = rag_nmt_next(&to, room, &t->model->nmt, rest);
-        else
-            (void)rag_nmt_next(&to, room, &t->model->nmt,
-                               RAG_STR_LIT("\xEF\xBF\xBD"));
-        st = add_match(t, to, err);
-        if (st != RAG_OK)
-            return st;
-        at += n;
+        n = rag_utf8_decode(&cp, NULL, s);
+        if (!(cp < 0x300 || (cp >= 0x2010 && cp <= 0x2027) ||
+              (cp >= 0x3003 && cp <= 0x3029) ||
+              (cp >= 0x3041 && cp <= 0x3098) ||
+              (cp >= 0x30A0 && cp <= 0x30FF) ||
+              (cp >= 0x3400 && cp <= 0x4DBF) ||
+              (cp >= 0x4E00 && cp <= 0x9FFF) ||
+              (cp >= 0xAC00 && cp <= 0xD7A3) || (cp >= 0xFF01 && cp <= 0xFF60)))
+            return false;
+        s = rag_str_cut(s, n, s.len);
     }
-    return rag_buf_status(&t->word, err);
+    return true;
 }
 
-rag_status rag_tokens_encode(rag_tokens *t, rag_str text, rag_error *err)
+static rag_status text_part(rag_tokens *t, rag_str s, bool first,
+                            rag_error *err)
 {
+    const rag_tokens_model *m = t->model;
+
+    if (m->form == RAG_FORM_NFC
+            ? !surely_nfc(s)
+            : m->form == RAG_FORM_NFKC && !rag_utf8_is_ascii(s)) {
+        rag_status st;
+
+        rag_buf_clear(&t->form);
+        if (m->form == RAG_FORM_NFC)
+            rag_utf8_nfc(&t->form, s);
+        else
+            rag_utf8_nfkc(&t->form, s);
+        st = rag_buf_status(&t->form, err);
+        if (st != RAG_OK)
+            return st;
+        s = rag_buf_str(&t->form);
+    }
+    return between(t, &m->user_form, s, first, formed_part, err);
+}
+
+/* Appends the ids of a text. */
+static rag_status add_text(rag_tokens *t, rag_str text, rag_error *err)
+{
+    bool sp = t->model->kind == RAG_TOKENS_UNIGRAM ||
+              t->model->kind == RAG_TOKENS_SP_BPE;
     rag_status st;
 
     if (text.len > RAG_TOKENS_MAX_BYTES)
         return rag_fail(err, RAG_E_LIMIT,
                         "text of %zu bytes, at most %zu can be embedded",
                         text.len, RAG_TOKENS_MAX_BYTES);
-    t->n_ids = 0;
-    t->score = 0.0f;
-    t->word_text = false;
-    t->after_space = true;
-    rag_buf_clear(&t->word);
-    if (t->model->bos >= 0 && !add_id(t, t->model->bos))
-        return rag_fail_nomem(err);
-    rag_buf_add(&t->word, SPACE, SPACE_BYTES);
-    TRY(add_text(t, text, err));
-    while (rag_str_ends(rag_buf_str(&t->word), SPACE))
-        rag_buf_trunc(&t->word, t->word.len - SPACE_BYTES);
-    TRY(cut_word(t, err));
-    if (t->model->eos >= 0 && !add_id(t, t->model->eos))
-        st = rag_fail_nomem(err);
+    if (!rag_utf8_valid(text)) {
+        rag_buf_clear(&t->clean);
+        rag_utf8_scrub(&t->clean, text);
+        TRY(rag_buf_status(&t->clean, err));
+        text = rag_buf_str(&t->clean);
+    }
+    if (sp)
+        rag_tokens_sp_begin(t);
+    TRY(between(t, &t->model->user, text, true, text_part, err));
+    st = sp ? rag_tokens_sp_end(t, true, err) : RAG_OK;
 out:
+    return st;
+}
+
+rag_status rag_tokens_encode_bare(rag_tokens *t, rag_str text, rag_error *err)
+{
+    t->n_ids = 0;
+    return add_text(t, text, err);
+}
+
+rag_status rag_tokens_encode(rag_tokens *t, rag_str text, rag_error *err)
+{
+    rag_status st;
+
+    t->n_ids = 0;
+    if (t->model->bos >= 0 && !rag_tokens_add_id(t, t->model->bos))
+        return rag_fail_nomem(err);
+    st = add_text(t, text, err);
+    if (st == RAG_OK && t->model->eos >= 0 &&
+        !rag_tokens_add_id(t, t->model->eos))
+        st = rag_fail_nomem(err);
     return st;
 }

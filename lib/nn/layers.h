@@ -2,7 +2,7 @@
 #define RAG_NN_LAYERS_H
 
 /*
- * layers — blocks of token windows become unit vectors.
+ * layers — blocks of token windows become unit vectors, or logits.
  *
  * The windows of a block stand behind each other without padding; only
  * attention sees where one ends. Everything else works on tiles of a few
@@ -26,16 +26,21 @@ typedef struct rag_layers rag_layers;
 
 typedef struct rag_layers_window {
     size_t text;        /* for the caller */
-    const int32_t *ids; /* [n], without <s> and </s>, all in the vocabulary */
-    size_t n;           /* at most the window - 2 */
-    float *vector;      /* [hidden], to be written */
+    const int32_t *ids; /* [n], special tokens too, all in the vocabulary */
+    size_t n;           /* 1 to the window */
+    size_t n_first;     /* the first of them are of token type 0; n: all */
+    float *out;         /* rag_layers_out() floats, to be written */
 } rag_layers_window;
 
 typedef struct rag_layers_block {
     rag_layers_window *windows; /* [n_windows] */
     size_t n_windows;
-    size_t n_tokens; /* sum of n + 2: RAG_LAYERS_BLOCK_TOKENS, or one window */
+    size_t
+        n_tokens; /* sum of n: at most RAG_LAYERS_BLOCK_TOKENS, or one window */
 } rag_layers_block;
+
+/* Floats that come out of a window: a vector's, or one a label. */
+size_t rag_layers_out(const rag_weights *w);
 
 /* w and kern are borrowed until _free(). */
 RAG_NODISCARD rag_status rag_layers_new(rag_layers **out, const rag_weights *w,

@@ -61,7 +61,6 @@ static void describe(rag_weights_head *h, const rag_source *s, const char *name)
     h->head = (uint32_t)s->head;
     h->tokens = (uint32_t)s->tokens.kind;
     h->vocab_format = vocab_format(s);
-    h->flags = s->normalise ? RAG_WEIGHTS_FLAG_NORMALISE : 0;
     h->n_layers = s->n_layers;
     h->hidden = s->hidden;
     h->n_heads = s->n_heads;

@@ -95,7 +95,7 @@ static rag_status check_modernbert(const rag_weights_head *h, rag_status code,
     if (h->hidden / h->n_heads % (2 * RAG_KERN_LANES) != 0)
         return rag_fail(err, code, "heads of length %u",
                         h->hidden / h->n_heads);
-    if (h->global_every == 0 || h->local_window == 0)
+    if (h->global_every == 0 || h->local_window < 2)
         return rag_fail(err, code,
                         "local attention over %u tokens, not in "
                         "every layer %u",
@@ -175,8 +175,9 @@ static rag_status check_head(const rag_map *m, const char *path, rag_error *err)
     if (h->file_bytes != m->len)
         return rag_fail(err, RAG_E_CORRUPT, "%s: %zu bytes, should be %llu",
                         path, m->len, (unsigned long long)h->file_bytes);
-    if (h->vocab_format != RAG_WEIGHTS_VOCAB_Q4_0 &&
-        h->vocab_format != RAG_WEIGHTS_VOCAB_I8)
+    if ((h->vocab_format != RAG_WEIGHTS_VOCAB_Q4_0 &&
+         h->vocab_format != RAG_WEIGHTS_VOCAB_I8) ||
+        h->flags != 0)
         return rag_fail(err, RAG_E_CORRUPT,
                         "%s: a kind of model this program does not know", path);
     if (!ends_in_nul(h->name, sizeof h->name) ||

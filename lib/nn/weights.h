@@ -47,7 +47,6 @@ typedef enum rag_weights_kind {
  * int8 and a float scale */
 #define RAG_WEIGHTS_VOCAB_Q4_0 1u
 #define RAG_WEIGHTS_VOCAB_I8 2u
-#define RAG_WEIGHTS_FLAG_NORMALISE 1u /* vectors to unit length */
 
 /* The front of the file; little-endian, no padding. */
 typedef struct rag_weights_head {
@@ -62,7 +61,7 @@ typedef struct rag_weights_head {
     uint32_t head;              /* rag_source_head */
     uint32_t tokens;            /* rag_tokens_kind */
     uint32_t vocab_format;
-    uint32_t flags;
+    uint32_t flags; /* none yet */
     uint32_t n_layers;
     uint32_t hidden;
     uint32_t n_heads;

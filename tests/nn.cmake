@@ -14,3 +14,6 @@ foreach(tier scalar avx2)
   set_tests_properties(unit.t_encoder.${tier} PROPERTIES
       ENVIRONMENT RAG_CPU=${tier} TIMEOUT 300)
 endforeach()
+# figures for docs/benchmarks.md, run by tests/bench/bench_encoder.py; no test
+add_executable(bench_encoder EXCLUDE_FROM_ALL bench/bench_encoder.c)
+target_link_libraries(bench_encoder PRIVATE librag)

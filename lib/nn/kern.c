@@ -102,6 +102,34 @@ rag_kern_row rag_kern_row_of(float least, float most, float *inverse)
     return (rag_kern_row){half / 127.0f, 0.5f * most + 0.5f * least, 0};
 }
 
+float rag_kern_head_of(float least, float most, bool is_value, float *inverse)
+{
+    float reach = most > -least ? most : -least;
+    uint32_t bits;
+    int32_t log;
+
+    *inverse = 0.0f;
+    if (!(reach > 1.0e-30f && reach <= 1.0e30f))
+        return is_value ? RAG_KERN_LEAST_LOG : 0.0f;
+    if (!is_value) {
+        *inverse = 127.0f / reach;
+        return reach / 127.0f;
+    }
+    reach /= 127.0f;
+    memcpy(&bits, &reach, sizeof bits); /* normal: above 2^-107 */
+    log = (int32_t)(bits >> 23) - 126;  /* 2^log > reach >= 2^(log - 1) */
+    bits = (uint32_t)(127 - log) << 23;
+    memcpy(inverse, &bits, sizeof bits);
+    return (float)log;
+}
+
+static int8_t to_step(float x)
+{
+    x = x > -127.0f ? x : -127.0f;
+    x = x < 127.0f ? x : 127.0f;
+    return (int8_t)rintf(x);
+}
+
 static rag_kern_row quantise(int8_t *q, const float *x, size_t n)
 {
     float least = INFINITY;
@@ -117,11 +145,7 @@ static rag_kern_row quantise(int8_t *q, const float *x, size_t n)
     }
     row = rag_kern_row_of(least, most, &inverse);
     for (size_t i = 0; i < n; i++) {
-        float v = (x[i] - row.mid) * inverse;
-
-        v = v > -127.0f ? v : -127.0f;
-        v = v < 127.0f ? v : 127.0f;
-        q[i] = (int8_t)rintf(v);
+        q[i] = to_step((x[i] - row.mid) * inverse);
         row.sum += q[i];
     }
     return row;
@@ -160,68 +184,6 @@ static void norm(float *x, const float *w, const float *b, float eps, size_t n)
         x[i] = fmaf((x[i] - mean) * inverse, w[i], b[i]);
 }
 
-static float exp_of(float x)
-{
-    float n = rintf(x * RAG_KERN_LOG2_E);
-    float r = fmaf(n, -RAG_KERN_LN2_LOW, fmaf(n, -RAG_KERN_LN2_HIGH, x));
-    float p = RAG_KERN_EXP_5;
-
-    if (!(x >= RAG_KERN_EXP_LEAST))
-        return 0.0f;
-    p = fmaf(p, r, RAG_KERN_EXP_4);
-    p = fmaf(p, r, RAG_KERN_EXP_3);
-    p = fmaf(p, r, RAG_KERN_EXP_2);
-    p = fmaf(p, r, RAG_KERN_EXP_1);
-    p = fmaf(p, r, RAG_KERN_EXP_0);
-    return ldexpf(fmaf(r * r, p, r + 1.0f), (int)n);
-}
-
-/* The scores s[from] to s[to - 1] become weights; returns 1 / their sum. */
-static float softmax(float *s, size_t from, size_t to)
-{
-    float lanes[RAG_KERN_LANES] = {0};
-    float most = s[from];
-
-    for (size_t j = from + 1; j < to; j++)
-        most = s[j] > most ? s[j] : most;
-    for (size_t j = from; j < to; j++) {
-        s[j] = exp_of(s[j] - most);
-        lanes[j % RAG_KERN_LANES] += s[j];
-    }
-    return 1.0f / join(lanes);
-}
-
-static void attend(const rag_kern_attend *t)
-{
-    float *s = t->scratch;          /* [n] */
-    float *row = t->scratch + t->n; /* [dims] */
-
-    for (size_t i = 0; i < t->n; i++) {
-        const float *q = t->q + i * t->stride;
-        size_t from = rag_kern_first_key(t, i);
-        size_t to = rag_kern_behind_keys(t, i);
-        float scale;
-
-        for (size_t j = from; j < to; j++) {
-            const float *k = t->k + j * t->stride;
-
-            s[j] = 0.0f;
-            for (size_t d = 0; d < t->dims; d++)
-                s[j] = fmaf(q[d], k[d], s[j]);
-        }
-        scale = softmax(s, from, to);
-        memset(row, 0, t->dims * sizeof *row);
-        for (size_t j = from; j < to; j++) {
-            const float *v = t->v + j * t->stride;
-
-            for (size_t d = 0; d < t->dims; d++)
-                row[d] = fmaf(s[j], v[d], row[d]);
-        }
-        for (size_t d = 0; d < t->dims; d++)
-            t->out[i * t->stride + d] = row[d] * scale;
-    }
-}
-
 static void rope(float *x, const float *turn, size_t n_heads, size_t dims)
 {
     size_t half = dims / 2;
@@ -237,17 +199,92 @@ static void rope(float *x, const float *turn, size_t n_heads, size_t dims)
     }
 }
 
+static void heads(const rag_kern_heads *t)
+{
+    for (size_t h = 0; h < 3 * t->n_heads; h++) {
+        const float *x = t->x + h * t->dims;
+        int8_t *q = t->q + h * t->dims;
+        float least = 0.0f;
+        float most = 0.0f;
+        float inverse;
+        int32_t sum = 0;
+
+        for (size_t d = 0; d < t->dims; d++) {
+            least = x[d] < least ? x[d] : least;
+            most = x[d] > most ? x[d] : most;
+        }
+        t->scale[h] =
+            rag_kern_head_of(least, most, h >= 2 * t->n_heads, &inverse);
+        for (size_t d = 0; d < t->dims; d++) {
+            q[d] = to_step(x[d] * inverse);
+            sum += q[d];
+        }
+        if (h < t->n_heads)
+            t->sum[h] = sum;
+    }
+}
+
+/* 2^x for x <= 0 */
+static float exp2_of(float x)
+{
+    float v = x > RAG_KERN_EXP_LEAST ? x : RAG_KERN_EXP_LEAST;
+    float n = rintf(v);
+    float f = v - n;
+    float p = RAG_KERN_EXP_4;
+
+    p = fmaf(p, f, RAG_KERN_EXP_3);
+    p = fmaf(p, f, RAG_KERN_EXP_2);
+    p = fmaf(p, f, RAG_KERN_EXP_1);
+    p = fmaf(p, f, RAG_KERN_EXP_0);
+    return ldexpf(p, (int)n);
+}
+
+/* Scores of row i as powers of two; their greatest. */
+static float powers(const rag_kern_weigh *t, size_t i)
+{
+    float c = t->q_scale[i * t->scale_stride] * RAG_KERN_LOG2_E;
+    float most = RAG_KERN_NO_KEY;
+
+    for (size_t j = 0; j < t->n_panels * RAG_KERN_PANEL; j++) {
+        size_t p = j / RAG_KERN_PANEL;
+        int32_t s = t->scores[(p * t->n_rows + i) * RAG_KERN_PANEL +
+                              j % RAG_KERN_PANEL];
+        bool is_seen =
+            !t->is_local || ((ptrdiff_t)j >= t->first + (ptrdiff_t)i &&
+                             (ptrdiff_t)j <= t->last + (ptrdiff_t)i);
+        float y = fmaf((float)s * t->k_scale[j], c, t->v_log[j]);
+
+        t->row[j] = is_seen ? y : RAG_KERN_NO_KEY;
+        most = t->row[j] > most ? t->row[j] : most;
+    }
+    return most;
+}
+
+static void weigh(const rag_kern_weigh *t)
+{
+    size_t n = t->n_panels * RAG_KERN_PANEL;
+
+    for (size_t i = 0; i < t->n_rows; i++) {
+        float most = powers(t, i);
+        float lanes[RAG_KERN_LANES] = {0};
+
+        t->sum[i] = 0;
+        for (size_t j = 0; j < n; j++) {
+            float e = exp2_of(t->row[j] - most);
+            float *lane = &lanes[j % RAG_KERN_LANES];
+            int8_t p = (int8_t)rintf(e * 127.0f);
+
+            *lane = fmaf(e, t->v_one[j], *lane);
+            t->p[i * n + j] = p;
+            t->sum[i] += p;
+        }
+        t->factor[i] = 1.0f / (127.0f * join(lanes));
+    }
+}
+
 const rag_kern rag_kern_scalar = {gemm,    out_linear, out_gelu, out_add,
                                   out_mul, quantise,   norm,     rope,
-                                  attend,  "scalar"};
-
-size_t rag_kern_attend_floats(size_t n, size_t dims)
-{
-    size_t padded = (n + RAG_KERN_LANES - 1) / RAG_KERN_LANES * RAG_KERN_LANES;
-
-    /* keys transposed, values, the score rows in work */
-    return (2 * dims + RAG_KERN_QUERIES) * padded;
-}
+                                  heads,   weigh,      "scalar"};
 
 const rag_kern *rag_kern_of(rag_cpu_tier tier)
 {

@@ -8,12 +8,13 @@
  * sixteen lanes that are joined in one order, exp and erf are one polynomial,
  * and a multiply-add is fused everywhere or nowhere. Quantising would otherwise
  * turn a last bit into a hundredth of a vector, and indexes made on one machine
- * are searched on another. A row's result depends on that row alone (attend: on
- * that text alone), so a text gives the same vector alone and in any batch.
+ * are searched on another. A row's result depends on that row alone, so a text
+ * gives the same vector alone and in any batch.
  * Tails are the kernel's job: any length, also 0, and nothing is read or
  * written outside the named extents. Threads: safe to share.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,10 +23,8 @@
 /* outputs a weight panel holds, inputs that stand together in it */
 #define RAG_KERN_PANEL 32u
 #define RAG_KERN_QUAD 4u
-/* a score row is padded to a multiple of this */
+/* floats are summed in so many lanes */
 #define RAG_KERN_LANES 16u
-/* queries whose scores are in work at once */
-#define RAG_KERN_QUERIES 6u
 
 /* What the epilogues of one panel need. */
 typedef struct rag_kern_out {
@@ -40,18 +39,38 @@ typedef struct rag_kern_out {
     const float *bias;    /* [32] */
 } rag_kern_out;
 
-/* One attention head of one text. */
-typedef struct rag_kern_attend {
-    float *out;     /* [n x dims], rows `stride` apart; may be q itself */
-    const float *q; /* [n x dims], rows `stride` apart, already scaled */
-    const float *k; /* [n x dims] the same way */
-    const float *v; /* [n x dims] the same way */
-    size_t stride;  /* floats */
-    size_t n;       /* tokens of the text */
-    size_t dims;    /* a multiple of RAG_KERN_LANES */
-    size_t reach;   /* keys at most this far from the query; 0: all */
-    float *scratch; /* rag_kern_attend_floats(n, dims), 64-byte aligned */
-} rag_kern_attend;
+/* A token's queries, keys and values: [3][n_heads][dims] behind each other. */
+typedef struct rag_kern_heads {
+    int8_t *q;      /* [3 n_heads x dims] */
+    float *scale;   /* [3 n_heads] what a step is; of values its log2 */
+    int32_t *sum;   /* [n_heads] of the steps of each query */
+    const float *x; /* [3 n_heads x dims] */
+    size_t n_heads;
+    size_t dims; /* a multiple of RAG_KERN_LANES */
+} rag_kern_heads;
+
+/* Scores of some queries of one head become weights. */
+typedef struct rag_kern_weigh {
+    int8_t *p;             /* [n_rows x 32 n_panels] 0..127 */
+    int32_t *sum;          /* [n_rows] of p */
+    float *factor;         /* [n_rows] what a step of p times a value's is */
+    float *row;            /* [32 n_panels] scratch */
+    const int32_t *scores; /* [n_panels][n_rows][32] */
+    const float *q_scale;  /* [n_rows], scale_stride floats apart */
+    size_t scale_stride;
+    const float *k_scale; /* [32 n_panels]; 0 behind the last key */
+    const float *v_log;   /* [32 n_panels]; RAG_KERN_NO_KEY behind the last */
+    const float *v_one;   /* [32 n_panels] 2^-v_log; 0 behind the last key */
+    size_t n_rows;
+    size_t n_panels;
+    /* local attention: row i may look at keys first + i .. last + i, counted
+     * from the first panel; when they are not all there are */
+    bool is_local;
+    ptrdiff_t first;
+    ptrdiff_t last;
+} rag_kern_weigh;
+
+#define RAG_KERN_NO_KEY -1.0e30f
 
 /* What a quantised row stands for. */
 typedef struct rag_kern_row {
@@ -85,8 +104,14 @@ typedef struct rag_kern {
      * x [n_heads x dims] by angle i; turn [dims]: cosines, then sines. dims: a
      * multiple of 2 RAG_KERN_LANES */
     void (*rope)(float *x, const float *turn, size_t n_heads, size_t dims);
-    /* out = softmax(q k^T) v */
-    void (*attend)(const rag_kern_attend *t);
+    /* q = round(x / step) head by head: step = greatest |x| / 127, for values
+     * the next power of two */
+    void (*heads)(const rag_kern_heads *t);
+    /* y = score * q_scale * k_scale, in powers of two; e = 2^(y + v_log - most)
+     * with most the greatest of the row; p = round(127 e); factor = 1 / (127
+     * sum(e * v_one)). So p's steps are as fine as what a key brings into the
+     * sum asks for, not as its weight alone does. */
+    void (*weigh)(const rag_kern_weigh *t);
     const char *name;
 } rag_kern;
 
@@ -94,7 +119,5 @@ typedef struct rag_kern {
 const rag_kern *rag_kern_of(rag_cpu_tier tier);
 /* The ones to use on this machine now. */
 const rag_kern *rag_kern_chosen(void);
-
-size_t rag_kern_attend_floats(size_t n, size_t dims);
 
 #endif /* RAG_NN_KERN_H */

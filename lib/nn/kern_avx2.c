@@ -11,6 +11,7 @@
 #define W 8u
 
 typedef __m256 vf;
+typedef __m256i vi;
 
 TIER static inline vf vf_set(float x)
 {
@@ -48,10 +49,6 @@ TIER static inline vf vf_min(vf a, vf b)
 {
     return _mm256_min_ps(a, b);
 }
-TIER static inline vf vf_round(vf x)
-{
-    return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-}
 TIER static inline vf vf_of_int(const int32_t *p)
 {
     return _mm256_cvtepi32_ps(_mm256_loadu_si256((const void *)p));
@@ -88,27 +85,51 @@ REDUCE(vf_reduce_add, _mm_add_ps, _mm_add_ss)
 REDUCE(vf_reduce_max, _mm_max_ps, _mm_max_ss)
 REDUCE(vf_reduce_min, _mm_min_ps, _mm_min_ss)
 
-/* p * 2^n; 0 where x is below the range of exp. */
-TIER static inline vf vf_scale2_or_zero(vf p, vf n, vf x)
+/* p * 2^n, n as RAG_KERN_ROUND left it */
+TIER static inline vf vf_scale2(vf p, vf n)
 {
-    __m256i e = _mm256_slli_epi32(
-        _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23);
-    vf ok = _mm256_cmp_ps(x, _mm256_set1_ps(RAG_KERN_EXP_LEAST), _CMP_GE_OQ);
+    __m256i e = _mm256_slli_epi32(_mm256_castps_si256(n), 23);
 
-    return _mm256_and_ps(_mm256_mul_ps(p, _mm256_castsi256_ps(e)), ok);
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), e));
+}
+
+TIER static inline vi vi_zero(void)
+{
+    return _mm256_setzero_si256();
+}
+TIER static inline int32_t vi_reduce(vi x)
+{
+    __m128i s = _mm_add_epi32(_mm256_castsi256_si128(x),
+                              _mm256_extracti128_si256(x, 1));
+
+    s = _mm_add_epi32(s, _mm_unpackhi_epi64(s, s));
+    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 1));
+    return _mm_cvtsi128_si32(s);
+}
+
+/* Rounds 32 floats into int8 and adds them to sum. */
+TIER static inline vi vf_store_32(int8_t *q, const vf *x, vi sum)
+{
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    __m256i a =
+        _mm256_packs_epi32(_mm256_cvtps_epi32(x[0]), _mm256_cvtps_epi32(x[1]));
+    __m256i b =
+        _mm256_packs_epi32(_mm256_cvtps_epi32(x[2]), _mm256_cvtps_epi32(x[3]));
+    __m256i all = _mm256_permutevar8x32_epi32(_mm256_packs_epi16(a, b), order);
+
+    _mm256_storeu_si256((void *)q, all);
+    return _mm256_add_epi32(
+        sum, _mm256_madd_epi16(_mm256_add_epi16(a, b), _mm256_set1_epi16(1)));
 }
 
 /* Rounds n <= 8 floats into int8, returns their sum. */
-TIER static inline int32_t vf_store_i8(int8_t *q, vf x, size_t n)
+TIER static inline int32_t vf_store_n8(int8_t *q, vf x, size_t n)
 {
     __m256i i = _mm256_cvtps_epi32(x);
     __m128i h = _mm_packs_epi32(_mm256_castsi256_si128(i),
                                 _mm256_extracti128_si256(i, 1));
     __m128i b = _mm_packs_epi16(h, h);
-    __m128i s = _mm_madd_epi16(h, _mm_set1_epi16(1));
 
-    s = _mm_add_epi32(s, _mm_unpackhi_epi64(s, s));
-    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 1));
     if (n == W) {
         _mm_storel_epi64((void *)q, b);
     } else {
@@ -117,7 +138,7 @@ TIER static inline int32_t vf_store_i8(int8_t *q, vf x, size_t n)
         _mm_storeu_si128((void *)all, b);
         memcpy(q, all, n);
     }
-    return _mm_cvtsi128_si32(s);
+    return vi_reduce(i);
 }
 
 #include "nn/kern_body.h"
@@ -221,6 +242,6 @@ TIER static void gemm(int32_t *acc, const int8_t *a, size_t a_stride,
 
 const rag_kern rag_kern_avx2 = {gemm,    out_linear, out_gelu, out_add,
                                 out_mul, quantise,   norm,     rope,
-                                attend,  "avx2"};
+                                heads,   weigh,      "avx2"};
 
 #endif

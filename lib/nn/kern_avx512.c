@@ -13,6 +13,7 @@
 #define W 16u
 
 typedef __m512 vf;
+typedef __m512i vi;
 
 TIER static inline vf vf_set(float x)
 {
@@ -50,11 +51,6 @@ TIER static inline vf vf_min(vf a, vf b)
 {
     return _mm512_min_ps(a, b);
 }
-TIER static inline vf vf_round(vf x)
-{
-    /* by way of int32: what lies beyond its range, exp makes 0 anyway */
-    return _mm512_cvtepi32_ps(_mm512_cvtps_epi32(x));
-}
 TIER static inline vf vf_of_int(const int32_t *p)
 {
     return _mm512_cvtepi32_ps(_mm512_loadu_si512(p));
@@ -91,21 +87,45 @@ REDUCE(vf_reduce_add, _mm256_add_ps, _mm_add_ps, _mm_add_ss)
 REDUCE(vf_reduce_max, _mm256_max_ps, _mm_max_ps, _mm_max_ss)
 REDUCE(vf_reduce_min, _mm256_min_ps, _mm_min_ps, _mm_min_ss)
 
-/* p * 2^n; 0 where x is below the range of exp. */
-TIER static inline vf vf_scale2_or_zero(vf p, vf n, vf x)
+/* p * 2^n, n as RAG_KERN_ROUND left it */
+TIER static inline vf vf_scale2(vf p, vf n)
 {
-    return _mm512_maskz_scalef_ps(
-        _mm512_cmp_ps_mask(x, _mm512_set1_ps(RAG_KERN_EXP_LEAST), _CMP_GE_OQ),
-        p, n);
+    __m512i e = _mm512_slli_epi32(_mm512_castps_si512(n), 23);
+
+    return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(p), e));
+}
+
+TIER static inline vi vi_zero(void)
+{
+    return _mm512_setzero_si512();
+}
+TIER static inline int32_t vi_reduce(vi x)
+{
+    return _mm512_reduce_add_epi32(x);
+}
+
+/* Rounds 32 floats into int8 and adds them to sum. */
+TIER static inline vi vf_store_32(int8_t *q, const vf *x, vi sum)
+{
+    __m512i a = _mm512_cvtps_epi32(x[0]);
+    __m512i b = _mm512_cvtps_epi32(x[1]);
+
+    _mm_storeu_si128((void *)q, _mm512_cvtepi32_epi8(a));
+    _mm_storeu_si128((void *)(q + 16), _mm512_cvtepi32_epi8(b));
+    return _mm512_add_epi32(sum, _mm512_add_epi32(a, b));
 }
 
 /* Rounds n <= 16 floats into int8, returns their sum. */
-TIER static inline int32_t vf_store_i8(int8_t *q, vf x, size_t n)
+TIER static inline int32_t vf_store_n8(int8_t *q, vf x, size_t n)
 {
     __m512i i = _mm512_cvtps_epi32(x);
+    __m128i b = _mm512_cvtepi32_epi8(i);
 
-    _mm_mask_storeu_epi8(q, first(n), _mm512_cvtsepi32_epi8(i));
-    return _mm512_reduce_add_epi32(i);
+    if (n == W)
+        _mm_storeu_si128((void *)q, b);
+    else
+        _mm_mask_storeu_epi8(q, first(n), b);
+    return vi_reduce(i);
 }
 
 #include "nn/kern_body.h"
@@ -237,6 +257,6 @@ TIER static void gemm(int32_t *acc, const int8_t *a, size_t a_stride,
 
 const rag_kern rag_kern_avx512 = {gemm,    out_linear, out_gelu, out_add,
                                   out_mul, quantise,   norm,     rope,
-                                  attend,  "avx512"};
+                                  heads,   weigh,      "avx512"};
 
 #endif

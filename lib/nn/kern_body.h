@@ -14,30 +14,17 @@
 #define PARTS (RAG_KERN_LANES / W)
 
 /* Joins the sixteen lanes: halves onto halves. */
-TIER static inline float join_add(const vf *parts)
+TIER static inline float join_add(const vf *lanes)
 {
-    vf x = parts[0];
+    vf parts[PARTS];
 
-    for (size_t h = PARTS / 2; h != 0; h /= 2)
-        x = vf_add(parts[0], parts[h]);
-    return vf_reduce_add(x);
-}
-
-/* exp(x) for x <= 0 */
-TIER static inline vf vf_exp(vf x)
-{
-    vf n = vf_round(vf_mul(x, vf_set(RAG_KERN_LOG2_E)));
-    vf r = vf_fma(n, vf_set(-RAG_KERN_LN2_HIGH), x);
-    vf p = vf_set(RAG_KERN_EXP_5);
-
-    r = vf_fma(n, vf_set(-RAG_KERN_LN2_LOW), r);
-    p = vf_fma(p, r, vf_set(RAG_KERN_EXP_4));
-    p = vf_fma(p, r, vf_set(RAG_KERN_EXP_3));
-    p = vf_fma(p, r, vf_set(RAG_KERN_EXP_2));
-    p = vf_fma(p, r, vf_set(RAG_KERN_EXP_1));
-    p = vf_fma(p, r, vf_set(RAG_KERN_EXP_0));
-    p = vf_fma(vf_mul(r, r), p, vf_add(r, vf_set(1.0f)));
-    return vf_scale2_or_zero(p, n, x);
+    for (size_t i = 0; i < PARTS; i++)
+        parts[i] = lanes[i];
+    for (size_t h = PARTS / 2; h != 0; h /= 2) {
+        for (size_t i = 0; i < h; i++)
+            parts[i] = vf_add(parts[i], parts[i + h]);
+    }
+    return vf_reduce_add(parts[0]);
 }
 
 /* 0.5 x (1 + erf(x / sqrt 2)) */
@@ -70,52 +57,32 @@ TIER static inline vf vf_gelu(vf x)
     return vf_fma(half, vf_mul(vf_fma(odd, s, even), c), half);
 }
 
-TIER static inline vf linear_at(const rag_kern_out *o, size_t t, size_t i)
-{
-    vf scale = vf_mul(vf_set(o->a_scale[t]), vf_load(o->w_scale + i));
-    vf fixed = vf_fma(vf_set(o->a_mid[t]), vf_load(o->w_sum + i),
-                      vf_load(o->bias + i));
-
-    return vf_fma(vf_of_int(o->acc + t * RAG_KERN_PANEL + i), scale, fixed);
-}
-
-TIER static void out_linear(const rag_kern_out *o)
-{
-    for (size_t t = 0; t < o->n_rows; t++) {
-        for (size_t i = 0; i < RAG_KERN_PANEL; i += W)
-            vf_store(o->y + t * o->y_stride + i, linear_at(o, t, i));
+/* One vector of outputs at a time, so that what belongs to it stays in
+ * registers while the tokens pass. MAKE: what y becomes of v */
+#define DEFINE_OUT(NAME, MAKE)                                                 \
+    TIER static void NAME(const rag_kern_out *o)                               \
+    {                                                                          \
+        for (size_t i = 0; i < RAG_KERN_PANEL; i += W) {                       \
+            vf w_scale = vf_load(o->w_scale + i);                              \
+            vf w_sum = vf_load(o->w_sum + i);                                  \
+            vf bias = vf_load(o->bias + i);                                    \
+            const int32_t *acc = o->acc + i;                                   \
+            float *y = o->y + i;                                               \
+                                                                               \
+            for (size_t t = 0; t < o->n_rows; t++) {                           \
+                vf scale = vf_mul(vf_set(o->a_scale[t]), w_scale);             \
+                vf v = vf_fma(vf_set(o->a_mid[t]), w_sum, bias);               \
+                                                                               \
+                v = vf_fma(vf_of_int(acc + t * RAG_KERN_PANEL), scale, v);     \
+                vf_store(y + t * o->y_stride, MAKE);                           \
+            }                                                                  \
+        }                                                                      \
     }
-}
 
-TIER static void out_gelu(const rag_kern_out *o)
-{
-    for (size_t t = 0; t < o->n_rows; t++) {
-        for (size_t i = 0; i < RAG_KERN_PANEL; i += W)
-            vf_store(o->y + t * o->y_stride + i, vf_gelu(linear_at(o, t, i)));
-    }
-}
-
-TIER static void out_add(const rag_kern_out *o)
-{
-    for (size_t t = 0; t < o->n_rows; t++) {
-        for (size_t i = 0; i < RAG_KERN_PANEL; i += W) {
-            float *y = o->y + t * o->y_stride + i;
-
-            vf_store(y, vf_add(vf_load(y), linear_at(o, t, i)));
-        }
-    }
-}
-
-TIER static void out_mul(const rag_kern_out *o)
-{
-    for (size_t t = 0; t < o->n_rows; t++) {
-        for (size_t i = 0; i < RAG_KERN_PANEL; i += W) {
-            float *y = o->y + t * o->y_stride + i;
-
-            vf_store(y, vf_mul(vf_load(y), linear_at(o, t, i)));
-        }
-    }
-}
+DEFINE_OUT(out_linear, v)
+DEFINE_OUT(out_gelu, vf_gelu(v))
+DEFINE_OUT(out_add, vf_add(vf_load(y + t * o->y_stride), v))
+DEFINE_OUT(out_mul, vf_mul(vf_load(y + t * o->y_stride), v))
 
 TIER static void rope(float *x, const float *turn, size_t n_heads, size_t dims)
 {
@@ -142,41 +109,54 @@ TIER static inline vf to_steps(vf x, vf mid, vf inverse)
     return vf_min(vf_max(v, vf_set(-127.0f)), vf_set(127.0f));
 }
 
+/* bytes that are stored at once, and the vectors that make them */
+#define BYTES 32u
+#define VECTORS (BYTES / W)
+
 TIER static rag_kern_row quantise(int8_t *q, const float *x, size_t n)
 {
-    size_t whole = n / W * W;
-    size_t tail = n - whole;
-    vf low;
-    vf high;
+    size_t whole = n / BYTES * BYTES;
+    vf low[2];
+    vf high[2];
     vf mid;
     vf inverse;
+    vi sum = vi_zero();
     float factor;
     rag_kern_row row;
 
     if (n == 0)
         return (rag_kern_row){0.0f, 0.0f, 0};
-    low = high = vf_set(x[0]);
-    for (size_t i = 0; i < whole; i += W) {
-        vf v = vf_load(x + i);
+    low[0] = low[1] = high[0] = high[1] = vf_set(x[0]);
+    for (size_t i = 0; i < whole; i += 2 * W) {
+        for (size_t h = 0; h < 2; h++) {
+            vf v = vf_load(x + i + h * W);
 
-        low = vf_min(v, low);
-        high = vf_max(v, high);
+            low[h] = vf_min(v, low[h]);
+            high[h] = vf_max(v, high[h]);
+        }
     }
     for (size_t i = whole; i < n; i++) {
-        low = vf_min(vf_set(x[i]), low);
-        high = vf_max(vf_set(x[i]), high);
+        low[0] = vf_min(vf_set(x[i]), low[0]);
+        high[0] = vf_max(vf_set(x[i]), high[0]);
     }
-    row = rag_kern_row_of(vf_reduce_min(low), vf_reduce_max(high), &factor);
+    row = rag_kern_row_of(vf_reduce_min(vf_min(low[0], low[1])),
+                          vf_reduce_max(vf_max(high[0], high[1])), &factor);
     mid = vf_set(row.mid);
     inverse = vf_set(factor);
-    for (size_t i = 0; i < whole; i += W) {
-        row.sum +=
-            vf_store_i8(q + i, to_steps(vf_load(x + i), mid, inverse), W);
-    }
-    if (tail != 0) {
-        vf v = to_steps(vf_load_n(x + whole, tail), mid, inverse);
+    for (size_t i = 0; i < whole; i += BYTES) {
+        vf v[VECTORS];
 
-        row.sum += vf_store_i8(q + whole, vf_keep_n(v, tail), tail);
+        UNROLL
+        for (size_t h = 0; h < VECTORS; h++)
+            v[h] = to_steps(vf_load(x + i + h * W), mid, inverse);
+        sum = vf_store_32(q + i, v, sum);
+    }
+    row.sum = vi_reduce(sum);
+    for (size_t i = whole; i < n; i += W) {
+        size_t left = n - i < W ? n - i : W;
+        vf v = to_steps(vf_load_n(x + i, left), mid, inverse);
+
+        row.sum += vf_store_n8(q + i, vf_keep_n(v, left), left);
     }
     return row;
 }
@@ -239,180 +219,127 @@ TIER static void norm(float *x, const float *w, const float *b, float eps,
     }
 }
 
-/* Scores of M queries against the keys [from, to), whole lanes.
- * kt [dims x padded] */
-#define DEFINE_SCORES(M)                                                       \
-    TIER static inline void scores_##M(float *s, const rag_kern_attend *t,     \
-                                       const float *q, const float *kt,        \
-                                       size_t padded, size_t from, size_t to)  \
-    {                                                                          \
-        for (size_t j = from; j < to; j += W) {                                \
-            vf acc[M];                                                         \
-                                                                               \
-            UNROLL                                                             \
-            for (size_t m = 0; m < (M); m++)                                   \
-                acc[m] = vf_set(0.0f);                                         \
-            for (size_t d = 0; d < t->dims; d++) {                             \
-                vf k = vf_load(kt + d * padded + j);                           \
-                                                                               \
-                UNROLL                                                         \
-                for (size_t m = 0; m < (M); m++)                               \
-                    acc[m] = vf_fma(vf_set(q[m * t->stride + d]), k, acc[m]);  \
-            }                                                                  \
-            UNROLL                                                             \
-            for (size_t m = 0; m < (M); m++)                                   \
-                vf_store(s + m * padded + j, acc[m]);                          \
-        }                                                                      \
-    }
-
-/* The scores s[from] to s[to - 1] become weights, the rest of their lanes 0;
- * returns 1 / their sum. */
-TIER static inline float softmax(float *s, size_t from, size_t to)
+TIER static void heads(const rag_kern_heads *t)
 {
-    size_t first = from / RAG_KERN_LANES * RAG_KERN_LANES;
-    size_t behind = (to + RAG_KERN_LANES - 1) / RAG_KERN_LANES * RAG_KERN_LANES;
-    vf m;
-    vf sum[PARTS];
-    vf most;
+    const vf zero = vf_set(0.0f);
+    const float *x = t->x;
+    int8_t *q = t->q;
 
-    for (size_t j = first; j < from; j++)
-        s[j] = -1.0e30f; /* its exp is 0 */
-    for (size_t j = to; j < behind; j++)
-        s[j] = -1.0e30f;
-    m = vf_load(s + first);
-    for (size_t j = first + W; j < behind; j += W)
-        m = vf_max(vf_load(s + j), m);
-    most = vf_set(vf_reduce_max(m));
-    for (size_t h = 0; h < PARTS; h++)
-        sum[h] = vf_set(0.0f);
-    for (size_t j = first; j < behind; j += RAG_KERN_LANES) {
-        for (size_t h = 0; h < PARTS; h++) {
-            vf e = vf_exp(vf_sub(vf_load(s + j + h * W), most));
+    for (size_t h = 0; h < 3 * t->n_heads; h++, x += t->dims, q += t->dims) {
+        vf low = zero;
+        vf high = zero;
+        vf inverse;
+        float factor;
+        vi sum = vi_zero();
+        int32_t rest = 0;
+        size_t d;
 
-            vf_store(s + j + h * W, e);
-            sum[h] = vf_add(sum[h], e);
+        for (d = 0; d < t->dims; d += W) {
+            low = vf_min(vf_load(x + d), low);
+            high = vf_max(vf_load(x + d), high);
         }
+        t->scale[h] = rag_kern_head_of(vf_reduce_min(low), vf_reduce_max(high),
+                                       h >= 2 * t->n_heads, &factor);
+        inverse = vf_set(factor);
+        for (d = 0; d + BYTES <= t->dims; d += BYTES) {
+            vf v[VECTORS];
+
+            UNROLL
+            for (size_t i = 0; i < VECTORS; i++)
+                v[i] = to_steps(vf_load(x + d + i * W), zero, inverse);
+            sum = vf_store_32(q + d, v, sum);
+        }
+        for (; d < t->dims; d += W)
+            rest +=
+                vf_store_n8(q + d, to_steps(vf_load(x + d), zero, inverse), W);
+        if (h < t->n_heads)
+            t->sum[h] = vi_reduce(sum) + rest;
     }
-    return 1.0f / join_add(sum);
 }
 
-/* Weights of all rows of a block that some of them do not see are 0. */
-static inline void clear(float *s, size_t first, size_t from, size_t to,
-                         size_t behind)
+/* Scores of row i as powers of two; their greatest. */
+TIER static inline vf powers(const rag_kern_weigh *t, size_t i)
 {
-    size_t low = from / RAG_KERN_LANES * RAG_KERN_LANES;
-    size_t high = (to + RAG_KERN_LANES - 1) / RAG_KERN_LANES * RAG_KERN_LANES;
+    vf c = vf_set(t->q_scale[i * t->scale_stride] * RAG_KERN_LOG2_E);
+    vf most[2];
 
-    for (size_t j = first; j < low; j++)
-        s[j] = 0.0f;
-    for (size_t j = high; j < behind; j++)
-        s[j] = 0.0f;
+    most[0] = most[1] = vf_set(RAG_KERN_NO_KEY);
+    for (size_t p = 0; p < t->n_panels; p++) {
+        const int32_t *s = t->scores + (p * t->n_rows + i) * RAG_KERN_PANEL;
+        size_t at = p * RAG_KERN_PANEL;
+
+        UNROLL
+        for (size_t j = 0; j < RAG_KERN_PANEL; j += W) {
+            vf y = vf_mul(vf_of_int(s + j), vf_load(t->k_scale + at + j));
+
+            y = vf_fma(y, c, vf_load(t->v_log + at + j));
+            vf_store(t->row + at + j, y);
+            most[j / W % 2] = vf_max(y, most[j / W % 2]);
+        }
+    }
+    return vf_max(most[0], most[1]);
 }
 
-/* M rows of weights times the values, two vectors of dims at once (one when W
- * is RAG_KERN_LANES and dims is odd in it). v [n x dims] */
-#define DEFINE_MIX(M)                                                          \
-    TIER static inline void mix_##M(                                           \
-        float *out, const rag_kern_attend *t, const float *s, const float *v,  \
-        const float *scale, size_t padded, size_t from, size_t to)             \
-    {                                                                          \
-        size_t d = 0;                                                          \
-                                                                               \
-        for (; d + 2 * W <= t->dims; d += 2 * W) {                             \
-            vf a[M];                                                           \
-            vf b[M];                                                           \
-                                                                               \
-            UNROLL                                                             \
-            for (size_t m = 0; m < (M); m++)                                   \
-                a[m] = b[m] = vf_set(0.0f);                                    \
-            for (size_t j = from; j < to; j++) {                               \
-                vf v0 = vf_load(v + j * t->dims + d);                          \
-                vf v1 = vf_load(v + j * t->dims + d + W);                      \
-                                                                               \
-                UNROLL                                                         \
-                for (size_t m = 0; m < (M); m++) {                             \
-                    vf p = vf_set(s[m * padded + j]);                          \
-                                                                               \
-                    a[m] = vf_fma(p, v0, a[m]);                                \
-                    b[m] = vf_fma(p, v1, b[m]);                                \
-                }                                                              \
-            }                                                                  \
-            UNROLL                                                             \
-            for (size_t m = 0; m < (M); m++) {                                 \
-                vf f = vf_set(scale[m]);                                       \
-                                                                               \
-                vf_store(out + m * t->stride + d, vf_mul(a[m], f));            \
-                vf_store(out + m * t->stride + d + W, vf_mul(b[m], f));        \
-            }                                                                  \
-        }                                                                      \
-        for (; d < t->dims; d += W) {                                          \
-            vf a[M];                                                           \
-                                                                               \
-            UNROLL                                                             \
-            for (size_t m = 0; m < (M); m++)                                   \
-                a[m] = vf_set(0.0f);                                           \
-            for (size_t j = from; j < to; j++) {                               \
-                vf v0 = vf_load(v + j * t->dims + d);                          \
-                                                                               \
-                UNROLL                                                         \
-                for (size_t m = 0; m < (M); m++)                               \
-                    a[m] = vf_fma(vf_set(s[m * padded + j]), v0, a[m]);        \
-            }                                                                  \
-            UNROLL                                                             \
-            for (size_t m = 0; m < (M); m++)                                   \
-                vf_store(out + m * t->stride + d,                              \
-                         vf_mul(a[m], vf_set(scale[m])));                      \
-        }                                                                      \
-    }
-
-DEFINE_SCORES(6)
-DEFINE_SCORES(1)
-DEFINE_MIX(6)
-DEFINE_MIX(1)
-
-TIER static void attend(const rag_kern_attend *t)
+/* Takes the keys out of row i that it may not see; the greatest of the rest. */
+TIER static vf keep_local(const rag_kern_weigh *t, size_t i)
 {
-    size_t padded =
-        (t->n + RAG_KERN_LANES - 1) / RAG_KERN_LANES * RAG_KERN_LANES;
-    float *kt = t->scratch;           /* [dims x padded] */
-    float *v = kt + t->dims * padded; /* [n x dims] */
-    float *s = v + t->dims * padded;  /* [RAG_KERN_QUERIES x padded] */
-    float scale[RAG_KERN_QUERIES];
-    size_t i = 0;
+    ptrdiff_t n = (ptrdiff_t)(t->n_panels * RAG_KERN_PANEL);
+    ptrdiff_t first = t->first + (ptrdiff_t)i;
+    ptrdiff_t last = t->last + (ptrdiff_t)i;
+    vf most = vf_set(RAG_KERN_NO_KEY);
 
-    for (size_t j = 0; j < t->n; j++) {
-        for (size_t d = 0; d < t->dims; d++)
-            kt[d * padded + j] = t->k[j * t->stride + d];
-        memcpy(v + j * t->dims, t->v + j * t->stride, t->dims * sizeof *v);
-    }
-    for (size_t d = 0; d < t->dims; d++)
-        memset(kt + d * padded + t->n, 0, (padded - t->n) * sizeof *kt);
-    for (; i + RAG_KERN_QUERIES <= t->n; i += RAG_KERN_QUERIES) {
-        size_t last = i + RAG_KERN_QUERIES - 1;
-        size_t from =
-            rag_kern_first_key(t, i) / RAG_KERN_LANES * RAG_KERN_LANES;
-        size_t to = rag_kern_behind_keys(t, last);
-        size_t behind =
-            (to + RAG_KERN_LANES - 1) / RAG_KERN_LANES * RAG_KERN_LANES;
+    for (ptrdiff_t j = 0; j < first && j < n; j++)
+        t->row[j] = RAG_KERN_NO_KEY;
+    for (ptrdiff_t j = last + 1 > 0 ? last + 1 : 0; j < n; j++)
+        t->row[j] = RAG_KERN_NO_KEY;
+    for (ptrdiff_t j = 0; j < n; j += (ptrdiff_t)W)
+        most = vf_max(vf_load(t->row + j), most);
+    return most;
+}
 
-        scores_6(s, t, t->q + i * t->stride, kt, padded, from, behind);
-        for (size_t m = 0; m < RAG_KERN_QUERIES; m++) {
-            size_t own_from = rag_kern_first_key(t, i + m);
-            size_t own_to = rag_kern_behind_keys(t, i + m);
+/* 2^x for x <= 0 */
+TIER static inline vf vf_exp2(vf x)
+{
+    vf v = vf_max(x, vf_set(RAG_KERN_EXP_LEAST));
+    vf n = vf_add(v, vf_set(RAG_KERN_ROUND));
+    vf f = vf_sub(v, vf_sub(n, vf_set(RAG_KERN_ROUND)));
+    vf p = vf_set(RAG_KERN_EXP_4);
 
-            scale[m] = softmax(s + m * padded, own_from, own_to);
-            clear(s + m * padded, from, own_from, own_to, behind);
+    p = vf_fma(p, f, vf_set(RAG_KERN_EXP_3));
+    p = vf_fma(p, f, vf_set(RAG_KERN_EXP_2));
+    p = vf_fma(p, f, vf_set(RAG_KERN_EXP_1));
+    p = vf_fma(p, f, vf_set(RAG_KERN_EXP_0));
+    return vf_scale2(p, n);
+}
+
+TIER static void weigh(const rag_kern_weigh *t)
+{
+    size_t n = t->n_panels * RAG_KERN_PANEL;
+
+    for (size_t i = 0; i < t->n_rows; i++) {
+        vf most = powers(t, i);
+        vf total[PARTS];
+        vi sum = vi_zero();
+
+        if (t->is_local)
+            most = keep_local(t, i);
+        most = vf_set(vf_reduce_max(most));
+        for (size_t h = 0; h < PARTS; h++)
+            total[h] = vf_set(0.0f);
+        for (size_t j = 0; j < n; j += BYTES) {
+            vf v[VECTORS];
+
+            UNROLL
+            for (size_t h = 0; h < VECTORS; h++) {
+                vf e = vf_exp2(vf_sub(vf_load(t->row + j + h * W), most));
+
+                total[h % PARTS] =
+                    vf_fma(e, vf_load(t->v_one + j + h * W), total[h % PARTS]);
+                v[h] = vf_mul(e, vf_set(127.0f));
+            }
+            sum = vf_store_32(t->p + i * n + j, v, sum);
         }
-        mix_6(t->out + i * t->stride, t, s, v, scale, padded, from, to);
-    }
-    for (; i < t->n; i++) {
-        size_t from = rag_kern_first_key(t, i);
-        size_t to = rag_kern_behind_keys(t, i);
-
-        scores_1(s, t, t->q + i * t->stride, kt, padded,
-                 from / RAG_KERN_LANES * RAG_KERN_LANES,
-                 (to + RAG_KERN_LANES - 1) / RAG_KERN_LANES * RAG_KERN_LANES);
-        scale[0] = softmax(s, from, to);
-        mix_1(t->out + i * t->stride, t, s, v, scale, padded, from, to);
+        t->sum[i] = vi_reduce(sum);
+        t->factor[i] = 1.0f / (127.0f * join_add(total));
     }
 }

@@ -11,33 +11,27 @@ extern const rag_kern rag_kern_avx2;
 extern const rag_kern rag_kern_avx512;
 #endif
 
-/* The keys that query i sees: from the first to the one before `behind`. */
-static inline size_t rag_kern_first_key(const rag_kern_attend *t, size_t i)
-{
-    return t->reach != 0 && i > t->reach ? i - t->reach : 0;
-}
-
-static inline size_t rag_kern_behind_keys(const rag_kern_attend *t, size_t i)
-{
-    return t->reach != 0 && t->n - i > t->reach ? i + t->reach + 1 : t->n;
-}
-
-/* exp(x), x <= 0: x = n ln 2 + r, p(r) by Horner (Cephes' expf) times 2^n;
- * below the least x it is 0. */
-#define RAG_KERN_EXP_LEAST -86.0f
+/* 2^x, x <= 0: x = n + f, |f| <= 1/2, a polynomial in f (relative error 3e-6,
+ * a thousandth of a weight's step) times 2^n; what is below the least is it. */
+#define RAG_KERN_EXP_LEAST -60.0f
+#define RAG_KERN_EXP_0 9.999992614e-01f
+#define RAG_KERN_EXP_1 6.931218147e-01f
+#define RAG_KERN_EXP_2 2.402474483e-01f
+#define RAG_KERN_EXP_3 5.591786031e-02f
+#define RAG_KERN_EXP_4 9.570101835e-03f
 #define RAG_KERN_LOG2_E 1.44269504088896341f
-#define RAG_KERN_LN2_HIGH 0.693359375f
-#define RAG_KERN_LN2_LOW -2.12194440e-4f
-#define RAG_KERN_EXP_5 1.9875691500e-4f
-#define RAG_KERN_EXP_4 1.3981999507e-3f
-#define RAG_KERN_EXP_3 8.3334519073e-3f
-#define RAG_KERN_EXP_2 4.1665795894e-2f
-#define RAG_KERN_EXP_1 1.6666665459e-1f
-#define RAG_KERN_EXP_0 5.0000001201e-1f
+/* added to a small float it leaves the nearest integer in the last bits */
+#define RAG_KERN_ROUND 12582912.0f
 
 /* Scale and middle of a row between least and most, and what to multiply by;
  * all zero when they are not finite. */
 rag_kern_row rag_kern_row_of(float least, float most, float *inverse);
+
+/* The step of a head whose values reach from least to most, and what to
+ * multiply by; is_value: a power of two, of which the log2 is returned. 0 and
+ * the smallest log2 when there is nothing or no number. */
+float rag_kern_head_of(float least, float most, bool is_value, float *inverse);
+#define RAG_KERN_LEAST_LOG -126.0f
 
 /* erf(x / sqrt 2) / x as a polynomial in s = 2 x^2 / 5.5^2 - 1, for |x| <= 5.5
  * (Chebyshev fit, |error of erf| < 6e-7; beyond 5.5 erf is 1 to float's

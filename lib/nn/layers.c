@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "nn/attend.h"
 #include "nn/labels.h"
 
 /* tokens that go through a layer's matrices together: their activations and a
@@ -16,7 +17,11 @@ struct rag_layers {
     const rag_kern *kern;
     void *slab;       /* holds all below */
     float *x;         /* [block x hidden] */
-    float *qkv;       /* [block x 3 hidden] */
+    float *qkv;       /* [TILE x 3 hidden] */
+    int8_t *qkv_q;    /* [block x 3 hidden] */
+    float *qkv_scale; /* [block x 3 n_heads] */
+    int32_t *q_sum;   /* [block x n_heads] */
+    float *mixed;     /* [block x hidden] what attention gives */
     float *inner;     /* [TILE x ffn] */
     float *normed;    /* [TILE x hidden] */
     int8_t *x_q;      /* [TILE x hidden] */
@@ -25,7 +30,7 @@ struct rag_layers {
     float *mid;       /* [TILE] */
     int32_t *sum;     /* [TILE] */
     int32_t *acc;     /* [TILE x RAG_KERN_PANEL] */
-    float *attention; /* scratch of the kernel */
+    void *attention;  /* scratch of rag_attend */
 };
 
 typedef void (*out_fn)(const rag_kern_out *o);
@@ -74,45 +79,89 @@ static void norm(const rag_layers *k, float *x, const float *w, const float *b,
         k->kern->norm(x + t * h->hidden, w, b, h->norm_eps, h->hidden);
 }
 
-/* Queries and keys of a window's tokens to their positions. */
-static void turn(const rag_layers *k, float *rows, size_t n, const float *table)
+/* Layers of ModernBERT that see only what is near. */
+static bool is_local(const rag_layers *k, size_t layer)
 {
     const rag_weights_head *h = k->w->head;
-    size_t dims = h->hidden / h->n_heads;
 
-    for (size_t t = 0; t < n; t++)
-        k->kern->rope(rows + t * 3 * h->hidden, table + t * dims,
-                      (size_t)2 * h->n_heads, dims);
+    return h->arch == RAG_ARCH_MODERNBERT && layer % h->global_every != 0;
+}
+
+/* Where in its window the token `at` of a block stands. */
+typedef struct position {
+    size_t window;
+    size_t token;
+} position;
+
+static void step(position *p, const rag_layers_block *b)
+{
+    if (++p->token == b->windows[p->window].n)
+        *p = (position){p->window + 1, 0};
+}
+
+/* The n rows of qkv, tokens of the block from `at` on: queries and keys turned
+ * to their positions, then all quantised head by head. */
+static void heads(rag_layers *k, const rag_layers_block *b, size_t at, size_t n,
+                  position *p, size_t layer)
+{
+    const rag_weights_head *h = k->w->head;
+    size_t hidden = h->hidden;
+    size_t n_heads = h->n_heads;
+    size_t dims = hidden / n_heads;
+    const float *table = h->arch == RAG_ARCH_MODERNBERT
+                             ? k->w->rope[is_local(k, layer) ? 1 : 0]
+                             : NULL;
+
+    for (size_t t = 0; t < n; t++, step(p, b)) {
+        float *row = k->qkv + t * 3 * hidden;
+        rag_kern_heads x = {.q = k->qkv_q + (at + t) * 3 * hidden,
+                            .scale = k->qkv_scale + (at + t) * 3 * n_heads,
+                            .sum = k->q_sum + (at + t) * n_heads,
+                            .x = row,
+                            .n_heads = n_heads,
+                            .dims = dims};
+
+        if (table != NULL)
+            k->kern->rope(row, table + p->token * dims, 2 * n_heads, dims);
+        k->kern->heads(&x);
+    }
 }
 
 static void attention(rag_layers *k, const rag_layers_block *b, size_t layer)
 {
     const rag_weights_head *h = k->w->head;
-    bool modern = h->arch == RAG_ARCH_MODERNBERT;
-    bool local = modern && layer % h->global_every != 0;
-    size_t dims = h->hidden / h->n_heads;
-    float *rows = k->qkv;
+    size_t hidden = h->hidden;
+    size_t n_heads = h->n_heads;
+    size_t dims = hidden / n_heads;
+    size_t at = 0;
 
     for (size_t i = 0; i < b->n_windows; i++) {
         size_t n = b->windows[i].n;
 
-        if (modern)
-            turn(k, rows, n, k->w->rope[local ? 1 : 0]);
-        for (size_t head = 0; head < h->n_heads; head++) {
-            float *q = rows + head * dims;
-            rag_kern_attend t = {.out = q,
-                                 .q = q,
-                                 .k = q + h->hidden,
-                                 .v = q + (size_t)2 * h->hidden,
-                                 .stride = (size_t)3 * h->hidden,
-                                 .n = n,
-                                 .dims = dims,
-                                 .reach = local ? h->local_window / 2 : 0,
-                                 .scratch = k->attention};
+        for (size_t head = 0; head < n_heads; head++) {
+            const int8_t *q = k->qkv_q + at * 3 * hidden + head * dims;
+            const float *scale = k->qkv_scale + at * 3 * n_heads + head;
+            rag_attend_head t = {
+                .out = k->mixed + at * hidden + head * dims,
+                .out_stride = hidden,
+                .q = q,
+                .k = q + hidden,
+                .v = q + 2 * hidden,
+                .stride = 3 * hidden,
+                .q_scale = scale,
+                .k_scale = scale + n_heads,
+                .v_log = scale + 2 * n_heads,
+                .scale_stride = 3 * n_heads,
+                .q_sum = k->q_sum + at * n_heads + head,
+                .sum_stride = n_heads,
+                .n = n,
+                .dims = dims,
+                .reach = is_local(k, layer) ? h->local_window / 2 : 0,
+                .scratch = k->attention};
 
-            k->kern->attend(&t);
+            rag_attend(&t, k->kern);
         }
-        rows += n * 3 * h->hidden;
+        at += n;
     }
 }
 
@@ -145,7 +194,7 @@ static void feed_forward(rag_layers *k, const rag_weights_layer *l, size_t at,
     size_t hidden = h->hidden;
     float *x = k->x + at * hidden;
 
-    quantise(k, k->x_q, k->qkv + at * 3 * hidden, 3 * hidden, n, hidden);
+    quantise(k, k->x_q, k->mixed + at * hidden, hidden, n, hidden);
     product(x, hidden, k, k->x_q, n, hidden, hidden, &l->mix, kern->out_add);
     norm(k, x, l->norm1_w, l->norm1_b, n);
     quantise(k, k->x_q, x, hidden, n, hidden);
@@ -198,7 +247,7 @@ static void gated_forward(rag_layers *k, const rag_weights_layer *l, size_t at,
     size_t hidden = h->hidden;
     float *x = k->x + at * hidden;
 
-    quantise(k, k->x_q, k->qkv + at * 3 * hidden, 3 * hidden, n, hidden);
+    quantise(k, k->x_q, k->mixed + at * hidden, hidden, n, hidden);
     product(x, hidden, k, k->x_q, n, hidden, hidden, &l->mix, k->kern->out_add);
     quantise(k, k->x_q, before(k, x, l->norm2_w, l->norm2_b, n), hidden, n,
              hidden);
@@ -220,14 +269,16 @@ static void layer(rag_layers *k, const rag_layers_block *b, size_t i)
     const float *norm_w = modern && i != 0 ? l.norm1_w : NULL;
     size_t hidden = k->w->head->hidden;
     size_t n = b->n_tokens;
+    position p = {0, 0};
 
     for (size_t at = 0; at < n; at += TILE) {
         size_t rows = tile_at(at, n);
         const float *x = before(k, k->x + at * hidden, norm_w, l.norm1_b, rows);
 
         quantise(k, k->x_q, x, hidden, rows, hidden);
-        product(k->qkv + at * 3 * hidden, 3 * hidden, k, k->x_q, rows, hidden,
-                3 * hidden, &l.qkv, k->kern->out_linear);
+        product(k->qkv, 3 * hidden, k, k->x_q, rows, hidden, 3 * hidden, &l.qkv,
+                k->kern->out_linear);
+        heads(k, b, at, rows, &p, i);
     }
     attention(k, b, i);
     for (size_t at = 0; at < n; at += TILE) {
@@ -333,25 +384,33 @@ static rag_status make_scratch(rag_layers *k, rag_error *err)
     size_t n = h->window > RAG_LAYERS_BLOCK_TOKENS ? h->window
                                                    : RAG_LAYERS_BLOCK_TOKENS;
     size_t x = n * h->hidden * sizeof(float);
+    size_t qkv = TILE * 3 * h->hidden * sizeof(float);
+    size_t qkv_q = n * 3 * h->hidden;
+    size_t qkv_scale = n * 3 * h->n_heads * sizeof(float);
+    size_t q_sum = n * h->n_heads * sizeof(int32_t);
     size_t inner = TILE * h->ffn * sizeof(float);
     size_t normed = TILE * h->hidden * sizeof(float);
     size_t x_q = TILE * h->hidden;
     size_t inner_q = TILE * h->ffn;
     size_t acc = TILE * RAG_KERN_PANEL * sizeof(int32_t);
     size_t attention_bytes =
-        rag_kern_attend_floats(h->window, h->hidden / h->n_heads) *
-        sizeof(float);
+        rag_attend_bytes(h->window, h->hidden / h->n_heads);
     char *at;
 
     k->slab =
-        rag_malloc(64 + lines(x) + lines(3 * x) + lines(inner) + lines(normed) +
-                   lines(x_q) + lines(inner_q) + 3 * lines(TILE * 4) +
-                   lines(acc) + lines(attention_bytes));
+        rag_malloc(64 + 2 * lines(x) + lines(qkv) + lines(qkv_q) +
+                   lines(qkv_scale) + lines(q_sum) + lines(inner) +
+                   lines(normed) + lines(x_q) + lines(inner_q) +
+                   3 * lines(TILE * 4) + lines(acc) + lines(attention_bytes));
     if (k->slab == NULL)
         return rag_fail_nomem(err);
     at = (char *)k->slab + (64 - (uintptr_t)k->slab % 64) % 64;
     k->x = carve(&at, x);
-    k->qkv = carve(&at, 3 * x);
+    k->qkv = carve(&at, qkv);
+    k->qkv_q = carve(&at, qkv_q);
+    k->qkv_scale = carve(&at, qkv_scale);
+    k->q_sum = carve(&at, q_sum);
+    k->mixed = carve(&at, x);
     k->inner = carve(&at, inner);
     k->normed = carve(&at, normed);
     k->x_q = carve(&at, x_q);

@@ -6,12 +6,16 @@ rag_test(t_tokens)
 rag_test(t_tokens_kinds)
 rag_test(t_weights)
 rag_test(t_encoder)
+rag_test(t_arch)
 # needs RAG_TEST_MODEL, else it skips
 rag_test(t_real_model)
 # every tier below the machine's own; one it lacks runs its best
 foreach(tier scalar avx2)
   add_test(NAME unit.t_encoder.${tier} COMMAND t_encoder)
   set_tests_properties(unit.t_encoder.${tier} PROPERTIES
+      ENVIRONMENT RAG_CPU=${tier} TIMEOUT 300)
+  add_test(NAME unit.t_arch.${tier} COMMAND t_arch)
+  set_tests_properties(unit.t_arch.${tier} PROPERTIES
       ENVIRONMENT RAG_CPU=${tier} TIMEOUT 300)
 endforeach()
 # figures for docs/benchmarks.md, run by tests/bench/bench_encoder.py; no test

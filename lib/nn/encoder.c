@@ -4,75 +4,17 @@
  * through all layers with its own scratch. The caller's thread is the first
  * worker, so a short query never waits for another thread.
  */
-#include "nn/encoder.h"
-
 #include <math.h>
-#include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
 #include "base/mem.h"
-#include "base/pool.h"
-#include "nn/layers.h"
+#include "nn/encoder_priv.h"
 
-/* text taken in hand at once: bounds the memory for ids */
-#define GROUP_BYTES ((size_t)512 << 10)
-#define GROUP_TEXTS ((size_t)4096)
-/* pairs taken in hand at once: two texts each */
-#define GROUP_PAIRS (GROUP_TEXTS / 2)
 /* fewer tokens than this are not worth waking threads for */
 #define THREADS_FROM_TOKENS ((size_t)128)
 
-typedef rag_layers_window window;
-typedef rag_layers_block block;
-
-typedef struct worker {
-    rag_encoder *e;
-    rag_tokens tokens;
-    int32_t *ids; /* of all texts it tokenised in this group */
-    size_t n_ids;
-    size_t ids_cap;
-    rag_layers *layers; /* made when first needed */
-    bool is_caller;
-    rag_status st;
-    rag_error err;
-} worker;
-
-typedef struct place {
-    size_t worker; /* whose ids */
-    size_t first;
-    size_t n; /* without specials */
-} place;
-
-struct rag_encoder {
-    rag_weights w;
-    rag_encoder_info info;
-    const rag_kern *kern;
-    size_t n_threads;
-    rag_pool *pool;  /* n_threads - 1 threads, made when first needed */
-    worker *workers; /* [n_threads]; 0 is the caller */
-    /* the group at hand */
-    const rag_str *texts; /* [n_texts] */
-    size_t n_texts;
-    place *places; /* [GROUP_TEXTS] */
-    window *windows;
-    size_t windows_cap;
-    size_t n_windows;
-    int32_t *ids; /* of the windows, special tokens among them */
-    size_t ids_cap;
-    size_t n_ids;
-    rag_str *pairs; /* [2 GROUP_PAIRS], made when first needed */
-    float *vectors; /* [n_windows x hidden] */
-    size_t vectors_cap;
-    block *blocks;
-    size_t blocks_cap;
-    size_t n_blocks;
-    atomic_size_t next;
-    atomic_bool stop;
-    bool (*cancelled)(void *);
-    void *ctx;
-};
+typedef rag_encoder_worker worker;
 
 /* ---- workers ----------------------------------------------------------- */
 
@@ -93,7 +35,8 @@ static rag_status keep_ids(worker *k, size_t text)
         return rag_fail_nomem(&k->err);
     if (n != 0)
         memcpy(k->ids + k->n_ids, k->tokens.ids + front, n * sizeof *k->ids);
-    k->e->places[text] = (place){(size_t)(k - k->e->workers), k->n_ids, n};
+    k->e->places[text] =
+        (rag_encoder_place){(size_t)(k - k->e->workers), k->n_ids, n};
     k->n_ids += n;
     return RAG_OK;
 }
@@ -180,249 +123,6 @@ out:
 
 /* ---- a group of texts -------------------------------------------------- */
 
-static int longer_first(const void *a, const void *b)
-{
-    const window *x = a;
-    const window *y = b;
-
-    if (x->n != y->n)
-        return x->n > y->n ? -1 : 1;
-    return x->out < y->out ? -1 : x->out > y->out;
-}
-
-/* How many special tokens stand around a text, or in a pair. */
-static size_t n_specials(const rag_tokens_model *t, bool pair)
-{
-    size_t n_eos = pair ? (t->pair_double_eos ? 3 : 2) : 1;
-
-    return (t->bos >= 0 ? 1 : 0) + (t->eos >= 0 ? n_eos : 0);
-}
-
-/* Room for the ids of a window of n tokens more; the windows' pointers are set
- * when all ids are there, for these may move. */
-static rag_status add_window(rag_encoder *e, size_t text, size_t n,
-                             rag_error *err)
-{
-    if (!rag_mem_grow(&e->windows, &e->windows_cap, e->n_windows + 1,
-                      sizeof *e->windows) ||
-        !rag_mem_grow(&e->ids, &e->ids_cap, e->n_ids + n, sizeof *e->ids))
-        return rag_fail_nomem(err);
-    e->windows[e->n_windows++] = (window){text, NULL, n, n, NULL};
-    return RAG_OK;
-}
-
-static void add_special(rag_encoder *e, int32_t id)
-{
-    if (id >= 0)
-        e->ids[e->n_ids++] = id;
-}
-
-/* n ids of a text from `at` on. */
-static rag_status add_ids(rag_encoder *e, size_t text, size_t at, size_t n,
-                          rag_error *err)
-{
-    const place *p = &e->places[text];
-    const int32_t *ids = e->workers[p->worker].ids;
-
-    for (size_t i = 0; i < n; i++) {
-        int32_t id = ids[p->first + at + i];
-
-        if (id < 0 || (uint32_t)id >= e->w.head->n_vocab)
-            return rag_fail(err, RAG_E_CORRUPT,
-                            "token %d lies outside the vocabulary: the model "
-                            "file is damaged; import it again with rag model "
-                            "add",
-                            id);
-        e->ids[e->n_ids++] = id;
-    }
-    return RAG_OK;
-}
-
-static void set_ids(rag_encoder *e)
-{
-    const int32_t *ids = e->ids;
-
-    for (size_t i = 0; i < e->n_windows; i++) {
-        e->windows[i].ids = ids;
-        ids += e->windows[i].n;
-    }
-}
-
-/* One window of a text: n of its tokens from `at` on. A text without any, in a
- * model without special tokens, is one unknown token. */
-static rag_status text_window(rag_encoder *e, size_t text, size_t at, size_t n,
-                              rag_error *err)
-{
-    const rag_tokens_model *t = &e->w.tokens;
-    size_t specials = n_specials(t, false);
-    rag_status st;
-
-    TRY(add_window(e, text, n + specials == 0 ? 1 : n + specials, err));
-    if (n + specials == 0)
-        e->ids[e->n_ids++] = t->unk >= 0 ? t->unk : 0;
-    add_special(e, t->bos);
-    TRY(add_ids(e, text, at, n, err));
-    add_special(e, t->eos);
-out:
-    return st;
-}
-
-/* Cuts every text into windows of nearly equal length. */
-static rag_status make_windows(rag_encoder *e, rag_error *err)
-{
-    size_t most = e->w.head->window - n_specials(&e->w.tokens, false);
-    size_t hidden = e->w.head->hidden;
-    rag_status st = RAG_OK;
-
-    e->n_windows = 0;
-    e->n_ids = 0;
-    for (size_t i = 0; i < e->n_texts; i++) {
-        size_t n_left = e->places[i].n;
-        size_t parts = n_left == 0 ? 1 : (n_left + most - 1) / most;
-        size_t at = 0;
-
-        for (; parts != 0; parts--) {
-            size_t n = (n_left - at + parts - 1) / parts;
-
-            TRY(text_window(e, i, at, n, err));
-            at += n;
-        }
-    }
-    if (!rag_mem_grow(&e->vectors, &e->vectors_cap, e->n_windows * hidden,
-                      sizeof *e->vectors))
-        return rag_fail_nomem(err);
-    set_ids(e);
-    for (size_t i = 0; i < e->n_windows; i++)
-        e->windows[i].out = e->vectors + i * hidden;
-out:
-    return st;
-}
-
-/* Cuts a pair of a and b tokens to `most`, as the reference does: the longer
- * side loses until both are equal, then each has half. */
-static void cut_pair(size_t *a, size_t *b, size_t most)
-{
-    bool swap = *a > *b;
-    size_t less = swap ? *b : *a;
-    size_t more = swap ? *a : *b;
-
-    if (less + more <= most)
-        return;
-    if (less > most)
-        more = less;
-    else
-        more = less > most - less ? less : most - less;
-    if (less + more > most) {
-        less = most / 2;
-        more = less + most % 2;
-    }
-    *a = swap ? more : less;
-    *b = swap ? less : more;
-}
-
-/* "bos A eos [eos] B eos" of texts 2 i and 2 i + 1, each a window that gives
- * the logits of pair i. */
-static rag_status make_pairs(float *out, rag_encoder *e, rag_error *err)
-{
-    const rag_tokens_model *t = &e->w.tokens;
-    size_t specials = n_specials(t, true);
-    size_t most = e->w.head->window - specials;
-    rag_status st = RAG_OK;
-
-    e->n_windows = 0;
-    e->n_ids = 0;
-    for (size_t i = 0; i < e->n_texts; i += 2) {
-        size_t a = e->places[i].n;
-        size_t b = e->places[i + 1].n;
-        size_t before = e->n_ids;
-
-        cut_pair(&a, &b, most);
-        TRY(add_window(e, i / 2, a + b + specials, err));
-        add_special(e, t->bos);
-        TRY(add_ids(e, i, 0, a, err));
-        add_special(e, t->eos);
-        if (e->w.head->n_types > 1)
-            e->windows[e->n_windows - 1].n_first = e->n_ids - before;
-        if (t->pair_double_eos)
-            add_special(e, t->eos);
-        TRY(add_ids(e, i + 1, 0, b, err));
-        add_special(e, t->eos);
-    }
-    set_ids(e);
-    for (size_t i = 0; i < e->n_windows; i++)
-        e->windows[i].out = out + i * e->w.head->n_labels;
-out:
-    return st;
-}
-
-/* Puts the windows, longest first, into blocks; *n_tokens: of all. */
-static rag_status make_blocks(rag_encoder *e, size_t *n_tokens, rag_error *err)
-{
-    size_t most;
-    block *b = NULL;
-
-    *n_tokens = 0;
-    for (size_t i = 0; i < e->n_windows; i++)
-        *n_tokens += e->windows[i].n;
-    qsort(e->windows, e->n_windows, sizeof *e->windows, longer_first);
-    /* small groups: smaller blocks, so that every thread gets some */
-    most = *n_tokens / (4 * e->n_threads);
-    most = most < 64                        ? 64
-           : most > RAG_LAYERS_BLOCK_TOKENS ? RAG_LAYERS_BLOCK_TOKENS
-                                            : most;
-    if (!rag_mem_grow(&e->blocks, &e->blocks_cap, e->n_windows,
-                      sizeof *e->blocks))
-        return rag_fail_nomem(err);
-    e->n_blocks = 0;
-    for (size_t i = 0; i < e->n_windows; i++) {
-        size_t n = e->windows[i].n;
-
-        if (b == NULL || b->n_tokens + n > most) {
-            b = &e->blocks[e->n_blocks++];
-            *b = (block){&e->windows[i], 0, 0};
-        }
-        b->n_windows++;
-        b->n_tokens += n;
-    }
-    return RAG_OK;
-}
-
-static int by_text(const void *a, const void *b)
-{
-    const window *x = a;
-    const window *y = b;
-
-    return x->out < y->out ? -1 : x->out > y->out;
-}
-
-/* The vectors of a text's windows, weighted by length, become one. */
-static rag_status gather(float *out, rag_encoder *e, rag_error *err)
-{
-    size_t hidden = e->w.head->hidden;
-    size_t i = 0;
-
-    qsort(e->windows, e->n_windows, sizeof *e->windows, by_text);
-    for (size_t t = 0; t < e->n_texts; t++, out += hidden) {
-        rag_status st;
-
-        if (i + 1 == e->n_windows || e->windows[i + 1].text != t) {
-            memcpy(out, e->windows[i++].out, hidden * sizeof *out);
-            continue;
-        }
-        memset(out, 0, hidden * sizeof *out);
-        for (; i < e->n_windows && e->windows[i].text == t; i++) {
-            size_t n = e->windows[i].n - n_specials(&e->w.tokens, false);
-
-            for (size_t d = 0; d < hidden; d++)
-                out[d] += e->windows[i].out[d] * (float)n;
-        }
-        st = rag_layers_normalise(out, hidden, err);
-        if (st != RAG_OK)
-            return st;
-    }
-    return RAG_OK;
-}
-
 static rag_status tokenise(rag_encoder *e, size_t n_bytes, rag_error *err)
 {
     for (size_t i = 0; i < e->n_threads; i++)
@@ -440,7 +140,7 @@ static rag_status run_windows(rag_encoder *e, rag_error *err)
     size_t n_tokens;
     rag_status st;
 
-    TRY(make_blocks(e, &n_tokens, err));
+    TRY(rag_encoder_make_blocks(e, &n_tokens, err));
     TRY(run_workers(
         e,
         e->n_blocks > 1 && n_tokens >= THREADS_FROM_TOKENS ? e->n_threads : 1,
@@ -455,9 +155,9 @@ static rag_status run_group(float *out, rag_encoder *e, size_t n_bytes,
     rag_status st;
 
     TRY(tokenise(e, n_bytes, err));
-    TRY(make_windows(e, err));
+    TRY(rag_encoder_make_windows(e, err));
     TRY(run_windows(e, err));
-    TRY(gather(out, e, err));
+    TRY(rag_encoder_gather(out, e, err));
 out:
     return st;
 }
@@ -478,7 +178,8 @@ rag_status rag_encoder_run(float *out, rag_encoder *e, const rag_str *texts,
         size_t n = 0;
         size_t n_bytes = 0;
 
-        while (first + n < n_texts && n < GROUP_TEXTS && n_bytes < GROUP_BYTES)
+        while (first + n < n_texts && n < RAG_ENCODER_GROUP_TEXTS &&
+               n_bytes < RAG_ENCODER_GROUP_BYTES)
             n_bytes += texts[first + n++].len;
         e->texts = texts + first;
         e->n_texts = n;
@@ -497,7 +198,7 @@ static rag_status run_pairs(float *logits, rag_encoder *e, size_t n_bytes,
     rag_status st;
 
     TRY(tokenise(e, n_bytes, err));
-    TRY(make_pairs(logits, e, err));
+    TRY(rag_encoder_make_pairs(logits, e, err));
     TRY(run_windows(e, err));
 out:
     return st;
@@ -515,14 +216,15 @@ static rag_status label(float *logits, rag_encoder *e, const rag_str *first,
                         "model %s makes vectors, it does not score pairs",
                         e->info.name);
     if (e->pairs == NULL)
-        e->pairs = rag_calloc(2 * GROUP_PAIRS, sizeof *e->pairs);
+        e->pairs = rag_calloc(2 * RAG_ENCODER_GROUP_PAIRS, sizeof *e->pairs);
     if (e->pairs == NULL)
         return rag_fail_nomem(err);
     for (size_t at = 0; at < n_pairs;) {
         size_t n = 0;
         size_t n_bytes = 0;
 
-        for (; at + n < n_pairs && n < GROUP_PAIRS && n_bytes < GROUP_BYTES;
+        for (; at + n < n_pairs && n < RAG_ENCODER_GROUP_PAIRS &&
+               n_bytes < RAG_ENCODER_GROUP_BYTES;
              n++) {
             e->pairs[2 * n] = first[(at + n) * step];
             e->pairs[2 * n + 1] = second[at + n];
@@ -619,7 +321,7 @@ rag_status rag_encoder_open(rag_encoder **out, const char *path,
     e->kern = rag_kern_chosen();
     e->n_threads = n_threads != 0 ? n_threads : rag_pool_cpus();
     e->workers = rag_calloc(e->n_threads, sizeof *e->workers);
-    e->places = rag_calloc(GROUP_TEXTS, sizeof *e->places);
+    e->places = rag_calloc(RAG_ENCODER_GROUP_TEXTS, sizeof *e->places);
     if (e->workers == NULL || e->places == NULL) {
         st = rag_fail_nomem(err);
         goto out;

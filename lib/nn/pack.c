@@ -51,6 +51,14 @@ static uint32_t vocab_format(const rag_source *s)
                                                   : RAG_WEIGHTS_VOCAB_I8;
 }
 
+/* Only two are ever used: of the first and of the second text of a pair. */
+static uint32_t n_types(const rag_source *s)
+{
+    const rag_source_tensor *t = rag_source_find(s, RAG_PART_TYPES, 0);
+
+    return t == NULL ? 0 : t->n_rows > 1 ? 2 : 1;
+}
+
 static void describe(rag_weights_head *h, const rag_source *s, const char *name)
 {
     memcpy(h->magic, "RAGMODEL", sizeof h->magic);
@@ -68,6 +76,7 @@ static void describe(rag_weights_head *h, const rag_source *s, const char *name)
     h->window =
         s->window < RAG_WEIGHTS_MAX_WINDOW ? s->window : RAG_WEIGHTS_MAX_WINDOW;
     h->n_vocab = s->tokens.n_pieces;
+    h->n_types = n_types(s);
     h->n_labels = s->head != RAG_HEAD_NONE ? s->n_labels : 0;
     h->norm_eps = s->norm_eps;
     if (s->arch == RAG_ARCH_MODERNBERT) {

@@ -39,7 +39,7 @@ typedef struct rag_chat_result {
     int64_t prompt_tokens; /* -1: the server did not say */
     int64_t completion_tokens;
     int64_t context_tokens; /* of a prompt refused as too long; -1: not said */
-    bool cut; /* the answer is not whole: limit of tokens, or broken off */
+    bool cut;      /* the answer is not whole: limit of tokens, or broken off */
     bool withheld; /* cut by a filter of the server's, not by a limit */
     double first_token_ms; /* -1: nothing came */
 } rag_chat_result;

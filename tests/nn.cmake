@@ -1,4 +1,9 @@
 rag_test(t_kern)
+rag_test(t_kern_amx)
+# needs a cross compiler and an emulator, else it skips
+add_test(NAME unit.t_kern.neon COMMAND sh ${PROJECT_SOURCE_DIR}/tests/nn/neon.sh
+    ${PROJECT_SOURCE_DIR} ${CMAKE_CURRENT_BINARY_DIR}/neon)
+set_tests_properties(unit.t_kern.neon PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
 rag_test(t_dtype)
 rag_test(t_safetensors)
 rag_test(t_hfconf)
@@ -10,7 +15,7 @@ rag_test(t_arch)
 # needs RAG_TEST_MODEL, else it skips
 rag_test(t_real_model)
 # every tier below the machine's own; one it lacks runs its best
-foreach(tier scalar avx2)
+foreach(tier scalar avx2 avxvnni)
   add_test(NAME unit.t_encoder.${tier} COMMAND t_encoder)
   set_tests_properties(unit.t_encoder.${tier} PROPERTIES
       ENVIRONMENT RAG_CPU=${tier} TIMEOUT 300)

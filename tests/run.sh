@@ -11,7 +11,8 @@ preset=${1:-dev}
 only=${2:-.}
 
 # shellcheck disable=SC2086 # one word a package
-install_packages $RAG_PACKAGES libcmocka-dev
+install_packages $RAG_PACKAGES libcmocka-dev \
+    gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static
 build "$preset"
 fetch_model
 export RAG_TEST_MODEL="$model"

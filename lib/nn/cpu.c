@@ -1,11 +1,11 @@
 #include "nn/cpu.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const names[] = {"scalar", "avx2", "avx512"};
+static const char *const names[RAG_CPU_TIERS] = {"scalar", "avx2", "avxvnni",
+                                                 "avx512", "amx",  "neon"};
 
 const char *rag_cpu_name(rag_cpu_tier tier)
 {
@@ -15,11 +15,17 @@ const char *rag_cpu_name(rag_cpu_tier tier)
 #if defined(__x86_64__)
 
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
-/* register state that the operating system saves: SSE and AVX; and the three
- * parts of AVX-512 */
+/* register state that the operating system saves: SSE and AVX; the three parts
+ * of AVX-512; the two of AMX */
 #define XCR0_AVX 0x06u
 #define XCR0_AVX512 0xE6u
+#define XCR0_AMX 0x60000u
+/* arch_prctl(2): may this process use a state as large as the tiles? */
+#define ASK_FOR_STATE 0x1023
+#define STATE_TILES 18
 
 static uint64_t xcr0(void)
 {
@@ -35,7 +41,23 @@ static bool has(uint32_t reg, unsigned bit)
     return (reg >> bit & 1u) != 0;
 }
 
-rag_cpu_tier rag_cpu_best(void)
+/* Bit b of EAX of the features' second page. */
+static bool has_page_1(unsigned bit)
+{
+    uint32_t a;
+    uint32_t b;
+    uint32_t c;
+    uint32_t d;
+
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && has(a, bit);
+}
+
+static bool may_use_tiles(void)
+{
+    return syscall(SYS_arch_prctl, ASK_FOR_STATE, STATE_TILES) == 0;
+}
+
+bool rag_cpu_has(rag_cpu_tier tier)
 {
     uint32_t a;
     uint32_t b;
@@ -43,40 +65,73 @@ rag_cpu_tier rag_cpu_best(void)
     uint32_t d;
     uint64_t saved;
 
-    if (!__get_cpuid(1, &a, &b, &c, &d))
-        return RAG_CPU_SCALAR;
+    if (tier == RAG_CPU_SCALAR)
+        return true;
+    if (tier == RAG_CPU_NEON || !__get_cpuid(1, &a, &b, &c, &d))
+        return false;
     if (!has(c, 27) || !has(c, 28) || !has(c, 12)) /* OSXSAVE, AVX, FMA */
-        return RAG_CPU_SCALAR;
+        return false;
     saved = xcr0();
     if ((saved & XCR0_AVX) != XCR0_AVX)
-        return RAG_CPU_SCALAR;
+        return false;
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !has(b, 5)) /* AVX2 */
-        return RAG_CPU_SCALAR;
-    if ((saved & XCR0_AVX512) == XCR0_AVX512 && has(b, 16) && has(b, 17) &&
-        has(b, 30) && has(b, 31) && has(c, 11)) /* F, DQ, BW, VL, VNNI */
-        return RAG_CPU_AVX512;
-    return RAG_CPU_AVX2;
+        return false;
+    if (tier == RAG_CPU_AVX2)
+        return true;
+    if (tier == RAG_CPU_AVXVNNI)
+        return has_page_1(4);
+    if ((saved & XCR0_AVX512) != XCR0_AVX512 || !has(b, 16) || !has(b, 17) ||
+        !has(b, 30) || !has(b, 31) || !has(c, 11)) /* F, DQ, BW, VL, VNNI */
+        return false;
+    if (tier == RAG_CPU_AVX512)
+        return true;
+    return (saved & XCR0_AMX) == XCR0_AMX && has(d, 24) && has(d, 25) &&
+           may_use_tiles();
+}
+
+#elif defined(__aarch64__)
+
+#include <sys/auxv.h>
+
+#define HWCAP_DOT_PRODUCT (1ul << 20)
+
+bool rag_cpu_has(rag_cpu_tier tier)
+{
+    return tier == RAG_CPU_SCALAR ||
+           (tier == RAG_CPU_NEON &&
+            (getauxval(AT_HWCAP) & HWCAP_DOT_PRODUCT) != 0);
 }
 
 #else
 
-rag_cpu_tier rag_cpu_best(void)
+bool rag_cpu_has(rag_cpu_tier tier)
 {
-    return RAG_CPU_SCALAR;
+    return tier == RAG_CPU_SCALAR;
 }
 
 #endif
 
+/* The best one that is at most `most`. */
+static rag_cpu_tier best_up_to(rag_cpu_tier most)
+{
+    while (most != RAG_CPU_SCALAR && !rag_cpu_has(most))
+        most--;
+    return most;
+}
+
+rag_cpu_tier rag_cpu_best(void)
+{
+    return best_up_to(RAG_CPU_NEON);
+}
+
 rag_cpu_tier rag_cpu_chosen(void)
 {
-    rag_cpu_tier best = rag_cpu_best();
     const char *want = getenv("RAG_CPU");
 
-    if (want == NULL)
-        return best;
-    for (rag_cpu_tier t = RAG_CPU_SCALAR; t < best; t++) {
+    for (rag_cpu_tier t = RAG_CPU_SCALAR; want != NULL && t <= RAG_CPU_NEON;
+         t++) {
         if (strcmp(want, names[t]) == 0)
-            return t;
+            return best_up_to(t);
     }
-    return best;
+    return rag_cpu_best();
 }

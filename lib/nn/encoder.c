@@ -400,5 +400,5 @@ out:
 
 const char *rag_encoder_tier(void)
 {
-    return rag_cpu_name(rag_cpu_chosen());
+    return rag_kern_chosen()->name;
 }

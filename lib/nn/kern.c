@@ -288,16 +288,28 @@ const rag_kern rag_kern_scalar = {gemm,    out_linear, out_gelu, out_add,
 
 const rag_kern *rag_kern_of(rag_cpu_tier tier)
 {
+    static const rag_kern *const all[RAG_CPU_TIERS] = {
+        [RAG_CPU_SCALAR] = &rag_kern_scalar,
 #if defined(__x86_64__)
-    if (tier == RAG_CPU_AVX2)
-        return &rag_kern_avx2;
-    if (tier == RAG_CPU_AVX512)
-        return &rag_kern_avx512;
+        [RAG_CPU_AVX2] = &rag_kern_avx2,
+        [RAG_CPU_AVXVNNI] = &rag_kern_avxvnni,
+        [RAG_CPU_AVX512] = &rag_kern_avx512,
+        [RAG_CPU_AMX] = &rag_kern_amx,
+#elif defined(__aarch64__)
+        [RAG_CPU_NEON] = &rag_kern_neon,
 #endif
-    return tier == RAG_CPU_SCALAR ? &rag_kern_scalar : NULL;
+    };
+
+    return all[tier];
 }
 
 const rag_kern *rag_kern_chosen(void)
 {
-    return rag_kern_of(rag_cpu_chosen());
+    rag_cpu_tier tier = rag_cpu_chosen();
+
+#if defined(__x86_64__)
+    if (tier == RAG_CPU_AMX && !rag_kern_amx_works())
+        tier = RAG_CPU_AVX512;
+#endif
+    return rag_kern_of(tier);
 }

@@ -243,5 +243,16 @@ TIER static void gemm(int32_t *acc, const int8_t *a, size_t a_stride,
 const rag_kern rag_kern_avx2 = {gemm,    out_linear, out_gelu, out_add,
                                 out_mul, quantise,   norm,     rope,
                                 heads,   weigh,      "avx2"};
+const rag_kern rag_kern_avxvnni = {rag_kern_avxvnni_gemm,
+                                   out_linear,
+                                   out_gelu,
+                                   out_add,
+                                   out_mul,
+                                   quantise,
+                                   norm,
+                                   rope,
+                                   heads,
+                                   weigh,
+                                   "avxvnni"};
 
 #endif

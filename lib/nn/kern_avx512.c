@@ -258,5 +258,16 @@ TIER static void gemm(int32_t *acc, const int8_t *a, size_t a_stride,
 const rag_kern rag_kern_avx512 = {gemm,    out_linear, out_gelu, out_add,
                                   out_mul, quantise,   norm,     rope,
                                   heads,   weigh,      "avx512"};
+const rag_kern rag_kern_amx = {rag_kern_amx_gemm,
+                               out_linear,
+                               out_gelu,
+                               out_add,
+                               out_mul,
+                               quantise,
+                               norm,
+                               rope,
+                               heads,
+                               weigh,
+                               "amx"};
 
 #endif

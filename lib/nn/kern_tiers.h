@@ -8,7 +8,22 @@
 extern const rag_kern rag_kern_scalar;
 #if defined(__x86_64__)
 extern const rag_kern rag_kern_avx2;
+extern const rag_kern rag_kern_avxvnni;
 extern const rag_kern rag_kern_avx512;
+extern const rag_kern rag_kern_amx;
+
+/* Products of tiers that share all else with another. */
+void rag_kern_avxvnni_gemm(int32_t *acc, const int8_t *a, size_t a_stride,
+                           const int32_t *a_sum, size_t n_rows, const int8_t *w,
+                           size_t n_quads);
+void rag_kern_amx_gemm(int32_t *acc, const int8_t *a, size_t a_stride,
+                       const int32_t *a_sum, size_t n_rows, const int8_t *w,
+                       size_t n_quads);
+/* One product on the tiles, compared with the scalar one: whether this
+ * processor does what the kernel was written for. Needs rag_cpu_has(). */
+bool rag_kern_amx_works(void);
+#elif defined(__aarch64__)
+extern const rag_kern rag_kern_neon;
 #endif
 
 /* 2^x, x <= 0: x = n + f, |f| <= 1/2, a polynomial in f (relative error 3e-6,

@@ -1,0 +1,102 @@
+/* The product for AVX-VNNI: processors that have the dot product instruction,
+ * but no AVX-512. All else is AVX2's. */
+#include "nn/kern_tiers.h"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+#include <string.h>
+
+#define TIER __attribute__((target("avx2,avxvnni")))
+
+TIER static inline __m256i quad(const int8_t *p)
+{
+    int32_t x;
+
+    memcpy(&x, p, sizeof x);
+    return _mm256_set1_epi32(x);
+}
+
+#define ZERO(i)                                                                \
+    __m256i c##i##a = _mm256_setzero_si256();                                  \
+    __m256i c##i##b = c##i##a
+#define ROW(i)                                                                 \
+    do {                                                                       \
+        __m256i x = quad(a + (i)*stride);                                      \
+                                                                               \
+        c##i##a = _mm256_dpbusd_avx_epi32(c##i##a, u0, x);                     \
+        c##i##b = _mm256_dpbusd_avx_epi32(c##i##b, u1, x);                     \
+    } while (0)
+/* The weights were made unsigned by adding 128: take 128 * sum(a) off again. */
+#define PUT(i)                                                                 \
+    do {                                                                       \
+        __m256i fix = _mm256_set1_epi32(128 * a_sum[i]);                       \
+        int32_t *to = acc + (i)*RAG_KERN_PANEL;                                \
+                                                                               \
+        _mm256_storeu_si256((void *)to, _mm256_sub_epi32(c##i##a, fix));       \
+        _mm256_storeu_si256((void *)(to + 8), _mm256_sub_epi32(c##i##b, fix)); \
+    } while (0)
+
+#define REP1(F) F(0);
+#define REP2(F) REP1(F) F(1);
+#define REP3(F) REP2(F) F(2);
+#define REP4(F) REP3(F) F(3);
+#define REP5(F) REP4(F) F(4);
+#define REP6(F) REP5(F) F(5);
+
+/* M tokens by 16 outputs: at most 12 sums, 2 weight vectors and an activation
+ * fit into 16 registers. */
+#define DEFINE_GEMM(M)                                                         \
+    TIER static void gemm_##M(int32_t *acc, const int8_t *a, size_t stride,    \
+                              const int32_t *a_sum, const int8_t *w,           \
+                              size_t n_quads)                                  \
+    {                                                                          \
+        const __m256i flip = _mm256_set1_epi8(-128);                           \
+                                                                               \
+        REP##M(ZERO) for (size_t k = 0; k < n_quads; k++, a += 4, w += 128)    \
+        {                                                                      \
+            __m256i u0 =                                                       \
+                _mm256_xor_si256(_mm256_load_si256((const void *)w), flip);    \
+            __m256i u1 = _mm256_xor_si256(                                     \
+                _mm256_load_si256((const void *)(w + 32)), flip);              \
+                                                                               \
+            REP##M(ROW)                                                        \
+        }                                                                      \
+        REP##M(PUT)                                                            \
+    }
+
+DEFINE_GEMM(1)
+DEFINE_GEMM(2)
+DEFINE_GEMM(3)
+DEFINE_GEMM(4)
+DEFINE_GEMM(5)
+DEFINE_GEMM(6)
+
+#define MOST_ROWS ((size_t)6)
+
+typedef void (*gemm_fn)(int32_t *acc, const int8_t *a, size_t stride,
+                        const int32_t *a_sum, const int8_t *w, size_t n_quads);
+
+static const gemm_fn gemm_of[MOST_ROWS + 1] = {NULL,   gemm_1, gemm_2, gemm_3,
+                                               gemm_4, gemm_5, gemm_6};
+
+void rag_kern_avxvnni_gemm(int32_t *acc, const int8_t *a, size_t a_stride,
+                           const int32_t *a_sum, size_t n_rows, const int8_t *w,
+                           size_t n_quads)
+{
+    size_t parts = (n_rows + MOST_ROWS - 1) / MOST_ROWS;
+
+    while (n_rows != 0) {
+        size_t m = (n_rows + parts - 1) / parts;
+
+        gemm_of[m](acc, a, a_stride, a_sum, w, n_quads);
+        gemm_of[m](acc + 16, a, a_stride, a_sum, w + 64, n_quads);
+        acc += m * RAG_KERN_PANEL;
+        a += m * a_stride;
+        a_sum += m;
+        n_rows -= m;
+        parts--;
+    }
+}
+
+#endif

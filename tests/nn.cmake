@@ -2,6 +2,9 @@ rag_test(t_kern)
 rag_test(t_dtype)
 rag_test(t_safetensors)
 rag_test(t_hfconf)
+rag_test(t_gguf)
+rag_test(t_onnx)
+rag_test(t_foreign)
 rag_test(t_tokens)
 rag_test(t_tokens_kinds)
 rag_test(t_weights)
@@ -9,6 +12,8 @@ rag_test(t_encoder)
 rag_test(t_arch)
 # needs RAG_TEST_MODEL, else it skips
 rag_test(t_real_model)
+# needs RAG_TEST_IMPORTS, else it skips
+rag_test(t_real_import)
 # every tier below the machine's own; one it lacks runs its best
 foreach(tier scalar avx2)
   add_test(NAME unit.t_encoder.${tier} COMMAND t_encoder)

@@ -72,11 +72,23 @@ RAG_NODISCARD rag_status rag_encoder_tokens(int32_t *ids, size_t cap, size_t *n,
                                             rag_encoder *e, rag_str text,
                                             rag_error *err);
 
-/* Imports a model in a foreign format (docs/models.md lists them) as our own
- * file at out_path (replaced in one step). */
+/* What the user says about a model, in place of what its files say; NULL: as
+ * they say. */
+typedef struct rag_encoder_import_opts {
+    const char *query_prefix;
+    const char *passage_prefix;
+    const char *pooling; /* "mean", "cls", "last" */
+} rag_encoder_import_opts;
+
+/* Imports a model in a foreign format (docs/models.md lists them), a file or a
+ * folder, as our own file at out_path (replaced in one step). */
 RAG_NODISCARD rag_status rag_encoder_import(const char *out_path,
                                             const char *in_path,
                                             const char *name, rag_error *err);
+/* The same; opts may be NULL. */
+RAG_NODISCARD rag_status rag_encoder_import_as(
+    const char *out_path, const char *in_path, const char *name,
+    const rag_encoder_import_opts *opts, rag_error *err);
 
 /* Reads the whole file and compares its hash with the header's. */
 RAG_NODISCARD rag_status rag_encoder_verify(const char *path, rag_error *err);

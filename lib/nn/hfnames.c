@@ -90,8 +90,9 @@ static const known head_modern[] = {
  * head, a parallel trainer. */
 static rag_str without_prefix(rag_str name)
 {
-    static const char *const prefixes[] = {
-        "0.", "auto_model.", "module.", "bert.", "roberta.", "model.", NULL};
+    static const char *const prefixes[] = {"0.",     "auto_model.", "module.",
+                                           "bert.",  "roberta.",    "model.",
+                                           "inner.", NULL};
     bool again = true;
 
     while (again) {

@@ -4,8 +4,8 @@
 
 #include "base/hash.h"
 #include "base/utf8.h"
-#include "nn/e5s1.h"
 #include "nn/encoder.h"
+#include "nn/foreign.h"
 #include "nn/pack.h"
 
 /* "FILE sha256:HEX" where the importer has not told the source. */
@@ -47,32 +47,17 @@ static rag_status check_name(const char *name, rag_error *err)
     return RAG_OK;
 }
 
-/* By the first bytes of the file. */
-static rag_status open_source(rag_source *s, const char *path, rag_error *err)
-{
-    rag_map m;
-    bool is_e5s1;
-    rag_status st = rag_file_map(&m, path, err);
-
-    if (st != RAG_OK)
-        return st;
-    is_e5s1 = rag_e5s1_is(m.ptr, m.len);
-    rag_file_unmap(&m);
-    if (is_e5s1)
-        return rag_e5s1_open(s, path, err);
-    return rag_fail(err, RAG_E_FORMAT,
-                    "not a model file this program can import (E5S1)");
-}
-
-rag_status rag_encoder_import(const char *out_path, const char *in_path,
-                              const char *name, rag_error *err)
+rag_status rag_encoder_import_as(const char *out_path, const char *in_path,
+                                 const char *name,
+                                 const rag_encoder_import_opts *opts,
+                                 rag_error *err)
 {
     rag_status st;
     rag_source s;
 
     memset(&s, 0, sizeof s);
     TRY(check_name(name, err));
-    st = open_source(&s, in_path, err);
+    st = rag_foreign_open(&s, in_path, opts, err);
     if (st == RAG_OK) {
         TRY(describe(&s, in_path, err));
         st = rag_pack(out_path, &s, name, err);
@@ -82,4 +67,10 @@ rag_status rag_encoder_import(const char *out_path, const char *in_path,
 out:
     rag_source_close(&s);
     return st;
+}
+
+rag_status rag_encoder_import(const char *out_path, const char *in_path,
+                              const char *name, rag_error *err)
+{
+    return rag_encoder_import_as(out_path, in_path, name, NULL, err);
 }

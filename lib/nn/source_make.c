@@ -81,8 +81,15 @@ rag_status rag_source_cut_positions(rag_source *s, uint32_t n_first,
                             (unsigned long long)t->n_rows, n_first);
         t->bytes += rag_dtype_bytes(t->type, n_first * t->n_cols);
         t->n_rows -= n_first;
+        if (t->n_scales > 1) {
+            t->scales += n_first;
+            t->zeros += n_first;
+            t->n_scales -= n_first;
+        }
         n = t->n_rows < n ? t->n_rows : n;
         t->n_rows = n;
+        if (t->n_scales > n)
+            t->n_scales = (size_t)n;
     }
     if (most != 0 && most < n)
         n = most;

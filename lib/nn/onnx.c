@@ -1,0 +1,637 @@
+/*
+ * Which matrix is which: exporters keep the names of biases and tables, but
+ * store the matrix of a layer turned over under a new name ("onnx::MatMul_
+ * 1525"). So every product with a stored matrix is looked up, and its place is
+ * told by the bias that is added to it or by the node's own name
+ * ("/encoder/layer.0/attention/self/query/MatMul").
+ *
+ * A stored matrix may stand behind nodes that only change how it is written:
+ * Transpose, Cast, a product with a scale, DequantizeLinear.
+ */
+#include "nn/onnx.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "nn/hfconf.h"
+#include "nn/hfnames.h"
+#include "nn/onnxgraph.h"
+#include "nn/source_priv.h"
+
+/* nodes between a use and what is stored */
+#define MAX_STEPS 6u
+#define MAX_NAME 256u
+
+typedef rag_onnxgraph graph;
+typedef rag_onnxgraph_node node;
+typedef rag_onnxgraph_tensor tensor;
+
+static bool is_op(const node *n, const char *op)
+{
+    return n != NULL && rag_str_eqz(n->op, op);
+}
+
+/* A stored matrix or vector as the graph uses it. */
+typedef struct stored {
+    const tensor *t;
+    bool turned; /* by Transpose */
+    const tensor *scale;
+    const tensor *zero; /* NULL: 0 */
+} stored;
+
+/* name + suffix, where such a tensor is there. */
+static const tensor *beside(const graph *g, rag_str name, const char *suffix)
+{
+    char text[MAX_NAME];
+    size_t n = strlen(suffix);
+
+    if (name.len + n > sizeof text)
+        return NULL;
+    if (name.len != 0)
+        memcpy(text, name.ptr, name.len);
+    memcpy(text + name.len, suffix, n);
+    return rag_onnxgraph_tensor_of(g, rag_str_n(text, name.len + n));
+}
+
+/* ONNX Runtime's quantiser: NAME_quantized, NAME_scale, NAME_zero_point. */
+static bool quantised(stored *out, const graph *g, const tensor *t)
+{
+    rag_str base = t->name;
+
+    if (!rag_str_ends(base, "_quantized"))
+        return false;
+    base = rag_str_cut(base, 0, base.len - 10);
+    out->scale = beside(g, base, "_scale");
+    out->zero = beside(g, base, "_zero_point");
+    return out->scale != NULL;
+}
+
+/* Follows name back to what is stored. */
+static bool find_stored(stored *out, const graph *g, rag_str name)
+{
+    memset(out, 0, sizeof *out);
+    for (size_t i = 0; i < MAX_STEPS; i++) {
+        const node *n;
+
+        out->t = rag_onnxgraph_tensor_of(g, name);
+        if (out->t != NULL)
+            return out->scale != NULL || !rag_str_ends(name, "_quantized") ||
+                   quantised(out, g, out->t);
+        n = rag_onnxgraph_maker(g, name);
+        if (n == NULL || n->n_inputs == 0)
+            return false;
+        name = n->inputs[0];
+        if (is_op(n, "Transpose")) {
+            out->turned = !out->turned;
+        } else if (is_op(n, "DequantizeLinear") && n->n_inputs >= 2) {
+            out->scale = rag_onnxgraph_tensor_of(g, n->inputs[1]);
+            if (n->n_inputs > 2)
+                out->zero = rag_onnxgraph_tensor_of(g, n->inputs[2]);
+            if (out->scale == NULL || (n->n_inputs > 2 && out->zero == NULL))
+                return false;
+        } else if (is_op(n, "Mul") && n->n_inputs == 2 && out->scale == NULL) {
+            out->scale = rag_onnxgraph_tensor_of(g, n->inputs[1]);
+            if (out->scale == NULL)
+                return false;
+        } else if (!is_op(n, "Cast") && !is_op(n, "Identity")) {
+            return false;
+        }
+    }
+    return false;
+}
+
+/* ---- adding ------------------------------------------------------------ */
+
+/* Scales and zero points into the arena. A scale belongs to an output: a row of
+ * a matrix as PyTorch has it, a column of a turned one. */
+static rag_status add_scales(rag_source_tensor *out, rag_source *s,
+                             const stored *w, rag_error *err)
+{
+    uint64_t n = rag_onnxgraph_count(w->scale);
+    uint64_t n_out = out->transposed ? out->n_cols : out->n_rows;
+    size_t last = w->scale->n_axes == 0 ? 0 : w->scale->n_axes - 1;
+    float *scales;
+    int32_t *zeros;
+
+    if (n != 1 && (n != n_out ||
+                   (last == 1 && out->transposed != (w->scale->shape[1] == n))))
+        return rag_fail(err, RAG_E_UNSUPPORTED,
+                        "a matrix with %llu scales for %llu outputs",
+                        (unsigned long long)n, (unsigned long long)n_out);
+    if (n > w->scale->raw.len / 4)
+        return rag_fail(err, RAG_E_FORMAT, "scales that are no floats");
+    scales = rag_arena_array(s->arena, (size_t)n, sizeof *scales);
+    zeros = rag_arena_array(s->arena, (size_t)n, sizeof *zeros);
+    if (scales == NULL || zeros == NULL)
+        return rag_fail_nomem(err);
+    for (size_t i = 0; i < n; i++) {
+        double scale;
+        double zero = 0;
+
+        if (!rag_onnxgraph_value(&scale, w->scale, i) || !isfinite(scale) ||
+            (w->zero != NULL &&
+             !rag_onnxgraph_value(&zero, w->zero,
+                                  rag_onnxgraph_count(w->zero) == 1 ? 0 : i)) ||
+            fabs(zero) > 255)
+            return rag_fail(err, RAG_E_FORMAT,
+                            "scales or zero points that are no numbers");
+        scales[i] = (float)scale;
+        zeros[i] = (int32_t)zero;
+    }
+    out->scales = scales;
+    out->zeros = zeros;
+    out->n_scales = (size_t)n;
+    return RAG_OK;
+}
+
+static bool dtype_of(rag_dtype *out, uint32_t type, bool has_scale)
+{
+    static const struct {
+        uint32_t onnx;
+        rag_dtype type;
+        bool has_scale;
+    } known[] = {{RAG_ONNXGRAPH_FLOAT, RAG_DTYPE_F32, false},
+                 {RAG_ONNXGRAPH_FLOAT16, RAG_DTYPE_F16, false},
+                 {RAG_ONNXGRAPH_BFLOAT16, RAG_DTYPE_BF16, false},
+                 {RAG_ONNXGRAPH_INT8, RAG_DTYPE_I8, true},
+                 {RAG_ONNXGRAPH_UINT8, RAG_DTYPE_U8, true}};
+
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (known[i].onnx == type && known[i].has_scale == has_scale) {
+            *out = known[i].type;
+            return true;
+        }
+    }
+    return false;
+}
+
+static rag_status add(rag_source *s, rag_source_part part, uint32_t layer,
+                      const stored *w, bool transposed, rag_error *err)
+{
+    const tensor *t = w->t;
+    int n = t->name.len < 128 ? (int)t->name.len : 128;
+    rag_source_tensor out = {.part = part,
+                             .layer = layer,
+                             .transposed = transposed,
+                             .bytes = (const unsigned char *)t->raw.ptr};
+    rag_status st = RAG_OK;
+
+    if (t->is_external)
+        return rag_fail(err, RAG_E_UNSUPPORTED,
+                        "tensor %.*s is in another file: export the model "
+                        "with its weights inside",
+                        n, t->name.ptr);
+    if (!dtype_of(&out.type, t->type, w->scale != NULL))
+        return rag_fail(err, RAG_E_UNSUPPORTED,
+                        "tensor %.*s: its number format is not supported", n,
+                        t->name.ptr);
+    if (t->too_many_axes || t->n_axes != (rag_hfnames_is_matrix(part) ? 2 : 1))
+        return rag_fail(err, RAG_E_FORMAT, "tensor %.*s: %zu axes", n,
+                        t->name.ptr, t->n_axes);
+    out.n_rows = t->n_axes == 2 ? t->shape[0] : 1;
+    out.n_cols = t->shape[t->n_axes - 1];
+    if (w->scale != NULL)
+        st = add_scales(&out, s, w, err);
+    return st == RAG_OK ? rag_source_add(s, &out, t->raw.len, t->name, err)
+                        : st;
+}
+
+/* ---- products ---------------------------------------------------------- */
+
+static bool is_product(const node *n)
+{
+    return is_op(n, "MatMul") || is_op(n, "MatMulInteger") || is_op(n, "Gemm");
+}
+
+/* PyTorch's name of the layer, from a node's: "/encoder/layer.0/a/MatMul" ->
+ * "encoder.layer.0.a.weight". */
+static bool name_by_node(char out[MAX_NAME], const node *n)
+{
+    size_t end = n->name.len;
+    size_t len = 0;
+
+    while (end > 0 && n->name.ptr[end - 1] != '/')
+        end--;
+    if (end < 2 || end + 8 > MAX_NAME)
+        return false;
+    for (size_t i = n->name.ptr[0] == '/'; i < end - 1; i++)
+        out[len++] = n->name.ptr[i] == '/' ? '.' : n->name.ptr[i];
+    memcpy(out + len, ".weight", sizeof ".weight");
+    return true;
+}
+
+/* The same from a bias: "encoder.layer.0.a.bias". */
+static bool name_by_bias(char out[MAX_NAME], rag_str bias)
+{
+    if (!rag_str_ends(bias, ".bias") || bias.len + 3 > MAX_NAME)
+        return false;
+    memcpy(out, bias.ptr, bias.len - 4);
+    memcpy(out + bias.len - 4, "weight", sizeof "weight");
+    return true;
+}
+
+static bool is_gemm_turned(const node *n)
+{
+    double v = 0;
+
+    return is_op(n, "Gemm") && rag_onnxgraph_number(&v, n, "transB") && v != 0;
+}
+
+/* Adds the matrix of product n under PyTorch's name; nothing when that is none
+ * of the model's, or when it is there already. */
+static rag_status add_product(rag_source *s, const graph *g, const node *n,
+                              const char *name, rag_error *err)
+{
+    rag_source_part part;
+    uint32_t layer;
+    stored w;
+
+    if (!rag_hfnames_find(&part, &layer, s->arch, s->head, rag_str_of(name)) ||
+        !rag_hfnames_is_matrix(part) || n->n_inputs < 2 ||
+        rag_source_find(s, part, layer) != NULL ||
+        !find_stored(&w, g, n->inputs[1]))
+        return RAG_OK;
+    /* a product takes [n_in x n_out] */
+    return add(s, part, layer, &w, w.turned == is_gemm_turned(n), err);
+}
+
+/* From the sum of a bias back to the product it is added to. */
+static const node *product_below(const graph *g, rag_str name)
+{
+    for (size_t i = 0; i < MAX_STEPS; i++) {
+        const node *n = rag_onnxgraph_maker(g, name);
+
+        if (n == NULL || n->n_inputs == 0)
+            return NULL;
+        if (is_product(n))
+            return n;
+        if (!is_op(n, "Cast") && !is_op(n, "Mul"))
+            return NULL;
+        name = n->inputs[0]; /* the scales are the second one */
+    }
+    return NULL;
+}
+
+static rag_status by_biases(rag_source *s, const graph *g, rag_error *err)
+{
+    char name[MAX_NAME];
+    rag_status st = RAG_OK;
+
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const node *n = &g->nodes[i];
+
+        if (is_op(n, "Gemm") && n->n_inputs > 2 &&
+            name_by_bias(name, n->inputs[2]))
+            TRY(add_product(s, g, n, name, err));
+        if (!is_op(n, "Add") || n->n_inputs != 2)
+            continue;
+        for (size_t k = 0; k < 2; k++) {
+            const node *p;
+
+            if (!name_by_bias(name, n->inputs[k]))
+                continue;
+            p = product_below(g, n->inputs[1 - k]);
+            if (p != NULL)
+                TRY(add_product(s, g, p, name, err));
+        }
+    }
+out:
+    return st;
+}
+
+static rag_status by_nodes(rag_source *s, const graph *g, rag_error *err)
+{
+    char name[MAX_NAME];
+    rag_status st = RAG_OK;
+
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const node *n = &g->nodes[i];
+
+        if (is_product(n) && name_by_node(name, n))
+            TRY(add_product(s, g, n, name, err));
+    }
+out:
+    return st;
+}
+
+/* ---- what keeps its name ----------------------------------------------- */
+
+/* Vectors under their own names, wherever they are used. */
+static rag_status add_vectors(rag_source *s, const graph *g, rag_error *err)
+{
+    rag_status st = RAG_OK;
+
+    for (size_t i = 0; i < g->n_tensors; i++) {
+        stored w = {.t = &g->tensors[i]};
+        rag_source_part part;
+        uint32_t layer;
+
+        if (rag_hfnames_find(&part, &layer, s->arch, s->head, w.t->name) &&
+            !rag_hfnames_is_matrix(part))
+            TRY(add(s, part, layer, &w, false, err));
+    }
+out:
+    return st;
+}
+
+/* The name a table has behind Cast, Mul, DequantizeLinear or ONNX Runtime's
+ * "_quantized". */
+static rag_str table_name(rag_str used, const stored *w)
+{
+    rag_source_part part;
+    uint32_t layer;
+
+    if (rag_hfnames_find(&part, &layer, RAG_ARCH_BERT, RAG_HEAD_NONE, used) ||
+        rag_hfnames_find(&part, &layer, RAG_ARCH_MODERNBERT, RAG_HEAD_NONE,
+                         used))
+        return used;
+    used = w->t->name;
+    if (rag_str_ends(used, "_quantized"))
+        used = rag_str_cut(used, 0, used.len - 10);
+    return used;
+}
+
+/* Tables of embeddings: what a Gather takes rows of. */
+static rag_status add_tables(rag_source *s, const graph *g, rag_error *err)
+{
+    rag_status st = RAG_OK;
+
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const node *n = &g->nodes[i];
+        rag_source_part part;
+        uint32_t layer;
+        stored w;
+
+        if (!is_op(n, "Gather") || n->n_inputs < 2 ||
+            !find_stored(&w, g, n->inputs[0]) || w.turned ||
+            !rag_hfnames_find(&part, &layer, s->arch, s->head,
+                              table_name(n->inputs[0], &w)) ||
+            rag_source_find(s, part, layer) != NULL)
+            continue;
+        TRY(add(s, part, layer, &w, false, err));
+    }
+out:
+    return st;
+}
+
+/* ---- sizes without a config.json --------------------------------------- */
+
+static bool has_op(const graph *g, const char *op)
+{
+    for (size_t i = 0; i < g->n_nodes; i++)
+        if (rag_str_eqz(g->nodes[i].op, op))
+            return true;
+    return false;
+}
+
+static bool has_tensor(const graph *g, const char *end)
+{
+    for (size_t i = 0; i < g->n_tensors; i++)
+        if (rag_str_ends(g->tensors[i].name, end))
+            return true;
+    return false;
+}
+
+static rag_status guess_arch(rag_source *s, const graph *g, rag_error *err)
+{
+    if (has_tensor(g, "final_norm.weight"))
+        return rag_fail(err, RAG_E_UNSUPPORTED,
+                        "a ModernBERT graph needs the model's config.json "
+                        "beside it");
+    s->arch = RAG_ARCH_BERT;
+    s->head = has_tensor(g, "classifier.out_proj.bias") ? RAG_HEAD_XLMR
+              : has_tensor(g, "classifier.bias")        ? RAG_HEAD_BERT
+                                                        : RAG_HEAD_NONE;
+    if (s->head != RAG_HEAD_NONE)
+        s->pooling = RAG_POOL_CLS;
+    return RAG_OK;
+}
+
+/* Does a node reshape to [.., .., heads, dims]? Then dims, else 0. */
+static uint64_t head_dims(const graph *g, const node *n, uint32_t hidden)
+{
+    tensor t;
+    double heads;
+    double dims;
+
+    if (is_op(n, "Concat") && n->n_inputs == 4) {
+        if (!rag_onnxgraph_constant(&t, g, n->inputs[2]) ||
+            !rag_onnxgraph_value(&heads, &t, 0) ||
+            !rag_onnxgraph_constant(&t, g, n->inputs[3]) ||
+            !rag_onnxgraph_value(&dims, &t, 0))
+            return 0;
+    } else if (is_op(n, "Reshape") && n->n_inputs > 1) {
+        if (!rag_onnxgraph_constant(&t, g, n->inputs[1]) ||
+            rag_onnxgraph_count(&t) != 4 ||
+            !rag_onnxgraph_value(&heads, &t, 2) ||
+            !rag_onnxgraph_value(&dims, &t, 3))
+            return 0;
+    } else {
+        return 0;
+    }
+    if (dims < 1 || dims > hidden || fmod(hidden, dims) != 0 ||
+        (heads != -1 && heads * dims != hidden))
+        return 0;
+    return (uint64_t)dims;
+}
+
+static rag_status guess_heads(rag_source *s, const graph *g, rag_error *err)
+{
+    uint64_t dims = 0;
+
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        uint64_t d = head_dims(g, &g->nodes[i], s->hidden);
+
+        if (d != 0 && dims != 0 && d != dims)
+            dims = UINT64_MAX;
+        else if (d != 0)
+            dims = d;
+    }
+    if (dims == 0 || dims > s->hidden)
+        return rag_fail(err, RAG_E_FORMAT,
+                        "the graph does not tell the number of attention "
+                        "heads: put the model's config.json beside it");
+    s->n_heads = (uint32_t)(s->hidden / dims);
+    return RAG_OK;
+}
+
+/* Of the first norm: an attribute, or what is added to the mean of squares. */
+static void guess_eps(rag_source *s, const graph *g)
+{
+    s->norm_eps = 1e-12f;
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const node *n = &g->nodes[i];
+        tensor t;
+        double eps = 0;
+
+        if (is_op(n, "LayerNormalization") ||
+            is_op(n, "SkipLayerNormalization")) {
+            if (!rag_onnxgraph_number(&eps, n, "epsilon"))
+                eps = 1e-5; /* the operator's default */
+        } else if (is_op(n, "Add") && n->n_inputs == 2 &&
+                   is_op(rag_onnxgraph_maker(g, n->inputs[0]), "ReduceMean") &&
+                   rag_onnxgraph_constant(&t, g, n->inputs[1])) {
+            if (!rag_onnxgraph_value(&eps, &t, 0))
+                continue;
+        } else {
+            continue;
+        }
+        if (eps > 0 && eps < 0.01)
+            s->norm_eps = (float)eps;
+        return;
+    }
+}
+
+static bool has_erf_gelu(const graph *g)
+{
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const node *n = &g->nodes[i];
+        rag_str kind;
+
+        if (is_op(n, "Erf") || is_op(n, "BiasGelu"))
+            return true;
+        if (is_op(n, "Gelu") && (!rag_onnxgraph_text(&kind, n, "approximate") ||
+                                 rag_str_eqz(kind, "none")))
+            return true;
+    }
+    return false;
+}
+
+static rag_status guess_sizes(rag_source *s, const graph *g, rag_error *err)
+{
+    const rag_source_tensor *words = rag_source_find(s, RAG_PART_WORDS, 0);
+    const rag_source_tensor *up = rag_source_find(s, RAG_PART_UP_B, 0);
+    rag_status st;
+
+    if (words == NULL || up == NULL)
+        return rag_fail(err, RAG_E_FORMAT,
+                        "no BERT: embeddings or layers under their names are "
+                        "missing in the graph");
+    if (!has_erf_gelu(g))
+        return rag_fail(err, RAG_E_UNSUPPORTED,
+                        "the graph has no GELU by erf: another activation is "
+                        "not supported");
+    s->hidden = (uint32_t)words->n_cols;
+    s->ffn = (uint32_t)up->n_cols;
+    for (size_t i = 0; i < s->n_tensors; i++)
+        if (s->tensors[i].layer >= s->n_layers)
+            s->n_layers = s->tensors[i].layer + 1;
+    guess_eps(s, g);
+    st = guess_heads(s, g, err);
+    return st;
+}
+
+rag_status rag_onnx_read(rag_source *s, uint32_t *first_position, rag_str file,
+                         bool has_config, rag_error *err)
+{
+    const rag_source_tensor *out;
+    graph g;
+    rag_status st;
+
+    *first_position = 0;
+    TRY(rag_onnxgraph_read(&g, s->arena, file, err));
+    if (!has_config)
+        TRY(guess_arch(s, &g, err));
+    TRY(add_vectors(s, &g, err));
+    TRY(add_tables(s, &g, err));
+    TRY(by_biases(s, &g, err));
+    TRY(by_nodes(s, &g, err));
+    if (!has_config)
+        TRY(guess_sizes(s, &g, err));
+    out = rag_source_find(s, RAG_PART_HEAD_OUT_W, 0);
+    if (out != NULL)
+        s->n_labels = (uint32_t)(out->transposed ? out->n_cols : out->n_rows);
+    /* RoBERTa counts the tokens that are no padding, from 2 */
+    if (has_op(&g, "CumSum"))
+        *first_position = 2;
+out:
+    return st;
+}
+
+/* ---- files ------------------------------------------------------------- */
+
+/* NAME-tokenizer.json beside NAME.onnx, else tokenizer.json there or above. */
+static rag_status read_tokenizer(rag_source *s, const char *path,
+                                 const char *dir, const char *above,
+                                 rag_error *err)
+{
+    rag_str stem = rag_str_of(rag_file_base(path));
+    rag_buf own;
+    rag_status st;
+
+    rag_buf_init(&own, 8192);
+    if (rag_str_ends(stem, ".onnx"))
+        stem = rag_str_cut(stem, 0, stem.len - 5);
+    rag_buf_adds(&own, stem);
+    rag_buf_addz(&own, "-tokenizer.json");
+    TRY(rag_buf_status(&own, err));
+    if (rag_source_exists(dir, own.ptr))
+        st = rag_source_tokenizer(s, dir, own.ptr, err);
+    else if (rag_source_exists(dir, "tokenizer.json"))
+        st = rag_source_tokenizer(s, dir, "tokenizer.json", err);
+    else if (rag_source_exists(above, "tokenizer.json"))
+        st = rag_source_tokenizer(s, above, "tokenizer.json", err);
+    else
+        st = rag_fail(err, RAG_E_NOTFOUND,
+                      "no tokenizer.json beside the ONNX file");
+out:
+    rag_buf_dispose(&own);
+    return st;
+}
+
+static rag_status read_beside(rag_source *s, const char *path, const char *dir,
+                              const char *above, rag_error *err)
+{
+    const char *conf = rag_source_exists(dir, "config.json")     ? dir
+                       : rag_source_exists(above, "config.json") ? above
+                                                                 : NULL;
+    rag_hfconf c;
+    uint32_t first;
+    rag_map map;
+    rag_status st;
+
+    memset(&c, 0, sizeof c);
+    if (conf != NULL) {
+        TRY(rag_hfconf_folder(s, &c, conf, err));
+        TRY(rag_hfconf_known_path(s, &c, conf, err));
+    }
+    TRY(rag_source_map(&map, s, path, err));
+    TRY(rag_onnx_read(s, &first, rag_str_n((const char *)map.ptr, map.len),
+                      conf != NULL, err));
+    if (conf == NULL)
+        c.first_position = first;
+    TRY(rag_hfconf_known_path(s, &c, path, err));
+    TRY(rag_source_cut_positions(s, c.first_position, c.most_tokens, err));
+    TRY(read_tokenizer(s, path, dir, above, err));
+    TRY(rag_hfconf_lowercase(s, &c, err));
+    st = rag_source_describe(s, path, err);
+out:
+    return st;
+}
+
+static rag_status open_file(rag_source *s, const char *path, rag_error *err)
+{
+    char *dir = rag_source_folder(path);
+    char *above = dir != NULL ? rag_file_join(dir, "..") : NULL;
+    rag_status st;
+
+    if (above == NULL)
+        st = rag_fail_nomem(err);
+    else
+        st = read_beside(s, path, dir, above, err);
+    rag_free(above);
+    rag_free(dir);
+    return st;
+}
+
+rag_status rag_onnx_open(rag_source *out, const char *path, rag_error *err)
+{
+    rag_status st = rag_source_begin(out, err);
+
+    if (st == RAG_OK)
+        st = open_file(out, path, err);
+    if (st != RAG_OK)
+        rag_source_close(out);
+    return st;
+}

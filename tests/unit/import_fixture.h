@@ -1,0 +1,91 @@
+#ifndef RAG_TESTS_IMPORT_FIXTURE_H
+#define RAG_TESTS_IMPORT_FIXTURE_H
+
+/* What the importers' tests share: tensors against tests/data/import/expect.txt
+ * (written by tests/nn/make_import.py with the formats' own packages). */
+
+#include "test.h"
+
+#include <math.h>
+
+#include "nn/source.h"
+
+#define IMPORT_DATA RAG_TEST_DATA "/import/"
+
+typedef struct import_sums {
+    double sum;
+    double abs;
+    double weighted;
+} import_sums;
+
+/* Of the stored values in their order; int8 by its scales and zero points. */
+static inline import_sums import_sums_of(const rag_source_tensor *t)
+{
+    size_t n = (size_t)(t->n_rows * t->n_cols);
+    float *x = malloc(n * sizeof *x);
+    import_sums s = {0, 0, 0};
+
+    assert_non_null(x);
+    rag_dtype_values(x, t->type, t->bytes, n);
+    for (size_t i = 0; i < n; i++) {
+        double v = (double)x[i];
+
+        if (t->scales != NULL) {
+            size_t out = t->transposed ? i % t->n_cols : i / t->n_cols;
+            size_t k = t->n_scales == 1 ? 0 : out;
+
+            v = (v - (double)t->zeros[k]) * (double)t->scales[k];
+        }
+        s.sum += v;
+        s.abs += fabs(v);
+        s.weighted += v * (double)(i % 7 + 1);
+    }
+    free(x);
+    return s;
+}
+
+/* Every tensor of `file` in expect.txt is there, and no other; sums within
+ * `off` of the sum of magnitudes. */
+static inline void import_check_tensors(const rag_source *s, const char *file,
+                                        double off)
+{
+    char name[64];
+    unsigned part;
+    unsigned layer;
+    unsigned transposed;
+    unsigned rows;
+    unsigned cols;
+    import_sums want;
+    size_t n = 0;
+    FILE *f = fopen(IMPORT_DATA "expect.txt", "r");
+
+    assert_non_null(f);
+    while (fscanf(f, "%63s %u %u %u %u %u %lf %lf %lf", name, &part, &layer,
+                  &transposed, &rows, &cols, &want.sum, &want.abs,
+                  &want.weighted) == 9) {
+        const rag_source_tensor *t;
+        import_sums got;
+
+        if (strcmp(name, file) != 0)
+            continue;
+        n++;
+        t = rag_source_find(s, (rag_source_part)part, layer);
+        if (t == NULL)
+            fail_msg("%s: no part %u of layer %u", file, part, layer);
+        assert_int_equal(t->transposed, transposed);
+        assert_int_equal(t->n_rows, rows);
+        assert_int_equal(t->n_cols, cols);
+        got = import_sums_of(t);
+        if (!(fabs(got.sum - want.sum) <= off * want.abs &&
+              fabs(got.abs - want.abs) <= off * want.abs &&
+              fabs(got.weighted - want.weighted) <= 7 * off * want.abs))
+            fail_msg("%s: part %u of layer %u: %g %g %g, want %g %g %g", file,
+                     part, layer, got.sum, got.abs, got.weighted, want.sum,
+                     want.abs, want.weighted);
+    }
+    (void)fclose(f);
+    assert_true(n > 0);
+    assert_int_equal(n, s->n_tensors);
+}
+
+#endif /* RAG_TESTS_IMPORT_FIXTURE_H */

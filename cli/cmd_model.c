@@ -19,6 +19,8 @@ static void model_json(rag_jw *w, const rag_model_info *m)
 {
     rag_jw_strz(w, "name", m->name);
     rag_jw_bool(w, "default", m->is_default);
+    rag_jw_strz(w, "kind", m->kind);
+    rag_jw_int(w, "labels", (int64_t)m->labels);
     rag_jw_int(w, "dims", (int64_t)m->dims);
     rag_jw_int(w, "max_tokens", (int64_t)m->max_tokens);
     rag_jw_int(w, "bytes", (int64_t)m->bytes);
@@ -72,6 +74,7 @@ static rag_status show_one(cmd_run *run, const rag_model_info *m,
                  m->max_tokens, (double)m->bytes / 1e6);
     if (n > 0)
         row(run->term, "size", b);
+    row(run->term, "kind", m->kind);
     row(run->term, "licence", m->licence);
     row(run->term, "source", m->source);
     row(run->term, "sha256", m->sha256_hex);

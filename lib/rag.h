@@ -417,8 +417,10 @@ typedef struct rag_model_info {
     char licence[64];
     char source[256];
     char sha256_hex[65];
+    char kind[96]; /* "BERT, Unigram, mean of the tokens" */
     size_t dims;
     size_t max_tokens;
+    size_t labels; /* of a cross-encoder, which scores pairs; else 0 */
     uint64_t bytes;
     bool is_default;
 } rag_model_info;

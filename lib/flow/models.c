@@ -133,6 +133,17 @@ static void copy(char *to, size_t cap, const char *from)
     (void)n; /* cut on purpose */
 }
 
+static void put_kind(char *to, size_t cap, const rag_encoder_info *i)
+{
+    int n = i->is_cross ? snprintf(to, cap, "%s cross-encoder, %s, %zu label%s",
+                                   i->arch, i->tokenizer, i->n_labels,
+                                   i->n_labels == 1 ? "" : "s")
+                        : snprintf(to, cap, "%s, %s, %s", i->arch, i->tokenizer,
+                                   i->pooling);
+
+    (void)n; /* fits */
+}
+
 static rag_status describe(rag_model_info *out, const char *path,
                            const char *name, const char *def, rag_error *err)
 {
@@ -147,6 +158,8 @@ static rag_status describe(rag_model_info *out, const char *path,
     copy(out->licence, sizeof out->licence, i.licence);
     copy(out->source, sizeof out->source, i.source);
     copy(out->sha256_hex, sizeof out->sha256_hex, i.sha256_hex);
+    put_kind(out->kind, sizeof out->kind, &i);
+    out->labels = i.n_labels;
     out->dims = i.dims;
     out->max_tokens = i.max_tokens;
     out->bytes = i.file_bytes;
@@ -181,11 +194,20 @@ rag_status rag_model_set_default(const rag_config *cfg, const char *name,
                                  rag_error *err)
 {
     rag_status st;
+    rag_encoder_info info;
     char *path = NULL;
     char *dir = NULL;
     char *file = NULL;
 
     TRY(rag_flow_model_path(&path, cfg, name, err));
+    TRY(rag_encoder_peek(&info, path, err));
+    if (info.is_cross) {
+        st = rag_fail(err, RAG_E_INVAL,
+                      "model '%s' scores pairs of texts, it makes no vectors: "
+                      "it can be rerank.model, not the default",
+                      name);
+        goto out;
+    }
     TRY(folder(&dir, cfg, err));
     file = rag_file_join(dir, "default");
     st = file != NULL ? rag_file_replace(file, name, strlen(name), err)
@@ -235,9 +257,11 @@ rag_status rag_model_add(rag_model_info *out, const rag_config *cfg,
     TRY(rag_file_mkdirs(dir, err));
     TRY(rag_encoder_import(to, path, name, err));
     TRY(rag_flow_model_default(&def, cfg, err));
-    if (def == NULL)
+    TRY(rag_model_show(out, cfg, name, err));
+    if (def == NULL && out->labels == 0) {
         TRY(rag_model_set_default(cfg, name, err));
-    st = rag_model_show(out, cfg, name, err);
+        out->is_default = true;
+    }
 out:
     rag_free(def);
     rag_free(dir);

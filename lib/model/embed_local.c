@@ -29,6 +29,11 @@ static rag_status open_model(rag_embedder *e, rag_error *err)
     if (st != RAG_OK)
         return st;
     info = rag_encoder_about(e->encoder);
+    if (info->is_cross)
+        return rag_fail(err, RAG_E_INVAL,
+                        "model %s scores pairs of texts, it makes no vectors: "
+                        "embed.model wants another one",
+                        info->name);
     e->dims = info->dims;
     if (e->query_prefix == NULL)
         e->query_prefix = info->query_prefix;

@@ -516,9 +516,9 @@ static void test_flipped(void **state)
     for (size_t m = 0; m < sizeof damaged / sizeof damaged[0]; m++) {
         rag_buf b = file_of(&models[damaged[m]]);
 
-        for (size_t i = 0; i < 240; i++) {
-            size_t place = i < 168 ? 88 + i % 84 + i / 84 * 1000
-                                   : 4096 + tiny_random(&seed) % (b.len - 4096);
+        for (size_t i = 0; i < 120; i++) {
+            size_t place =
+                i < 84 ? 88 + i : 4096 + tiny_random(&seed) % (b.len - 4096);
             char old = b.ptr[place];
             rag_error err;
 
@@ -550,11 +550,11 @@ static void test_not_a_number(void **state)
         memcpy(all, b.ptr + sizeof(rag_weights_head), sizeof all);
         for (size_t k = 0; k < 4; k++) {
             const rag_weights_section *s = &all[kinds[k] - 1];
-            /* every float of the vocabulary's rows is a scale */
+            /* of the vocabulary's rows the scales */
             size_t from = kinds[k] == RAG_WEIGHTS_VOCAB ? RANDOM_HIDDEN : 0;
             size_t step = kinds[k] == RAG_WEIGHTS_VOCAB
-                              ? RANDOM_HIDDEN + 4
-                              : (s->n_bytes / 60 / 4 * 4 + 4);
+                              ? 20 * (RANDOM_HIDDEN + 4)
+                              : (s->n_bytes / 24 / 4 * 4 + 4);
 
             for (size_t o = from; o + 4 <= s->n_bytes; o += step) {
                 char *p = b.ptr + s->offset + o;

@@ -118,7 +118,7 @@ static void check_logits(rag_encoder *e, const random_model *m)
     for (size_t i = 0; i < n; i++)
         most = fmax(most, fabs((double)got[i] - (double)want[i]));
     print_message("%s: greatest difference of a logit %.4f\n", m->name, most);
-    assert_true(most < 0.04);
+    assert_true(most < 0.05);
     for (size_t i = 0; i < RANDOM_TEXTS; i++) {
         OK(rag_encoder_labels(alone, e, &first[i], &second[i], 1, NULL, NULL,
                               &err),

@@ -31,3 +31,7 @@ endforeach()
 # figures for docs/benchmarks.md, run by tests/bench/bench_encoder.py; no test
 add_executable(bench_encoder EXCLUDE_FROM_ALL bench/bench_encoder.c)
 target_link_libraries(bench_encoder PRIVATE librag)
+# writes the corpus of fuzz_weights anew when the format changes
+add_executable(make_model_seeds EXCLUDE_FROM_ALL nn/make_model_seeds.c)
+target_include_directories(make_model_seeds PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/unit)
+target_link_libraries(make_model_seeds PRIVATE librag cmocka)

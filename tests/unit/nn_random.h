@@ -12,11 +12,13 @@
 #include "nn/pack.h"
 #include "nn/source.h"
 
+#ifndef RANDOM_HIDDEN
 #define RANDOM_HIDDEN 64u
 #define RANDOM_HEADS 2u
 #define RANDOM_FFN 128u
 #define RANDOM_WINDOW 128u
 #define RANDOM_VOCAB 200u
+#endif
 #define RANDOM_FIRST 5u /* piece that is the first character */
 #define RANDOM_TEXTS 9u /* texts, or pairs */
 #define RANDOM_TEXT_BYTES 400u

@@ -438,6 +438,13 @@ RAG_NODISCARD rag_status rag_model_set_default(const rag_config *cfg,
 RAG_NODISCARD rag_status rag_model_remove(const rag_config *cfg,
                                           const char *name, rag_error *err);
 
+/* Asks the embedding model and the reranker of the settings things whose answer
+ * is known, and says of each what is wrong. A "fail" of RAG_E_FORMAT: it
+ * answers, but wrongly. RAG_E_INVAL: the settings name no such model. */
+RAG_NODISCARD rag_status rag_model_test(const rag_config *cfg, bool embed,
+                                        bool rerank, rag_check_fn fn, void *ctx,
+                                        rag_error *err);
+
 /* Gives the next texts, borrowed until it is called again: texts [*n], *n 0
  * ends it. At most RAG_EMBED_TEXTS_MAX at once. */
 #define RAG_EMBED_TEXTS_MAX 1024u

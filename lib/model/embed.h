@@ -56,6 +56,13 @@ void rag_embed_free(rag_embedder *e);
  * first reply (0 before). */
 size_t rag_embed_dims(const rag_embedder *e);
 
+/* What is put before a text of that kind; "": nothing. Borrowed. */
+const char *rag_embed_prefix(const rag_embedder *e, rag_embed_kind kind);
+/* Shortest and longest vector so far as they came, before they were made unit
+ * length. */
+void rag_embed_lengths(const rag_embedder *e, double *shortest,
+                       double *longest);
+
 /* What a stored vector depends on, one line: provider kind, model name, dims
  * when asked, prefixes, file hash of a built-in model. Borrowed. Two embedders
  * with the same fingerprint make interchangeable vectors. (URL and key are not

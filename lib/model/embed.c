@@ -181,6 +181,16 @@ const char *rag_embed_fingerprint(const rag_embedder *e)
     return e->fingerprint;
 }
 
+size_t rag_embed_window(const rag_embedder *e)
+{
+    return e->encoder != NULL ? rag_encoder_about(e->encoder)->max_tokens : 0;
+}
+
+uint64_t rag_embed_windowed(const rag_embedder *e)
+{
+    return e->encoder != NULL ? rag_encoder_windowed(e->encoder) : 0;
+}
+
 size_t rag_embed_refused(const rag_embedder *e)
 {
     return e->refused;

@@ -15,6 +15,8 @@
  * Threads: one embedder per thread (it may use several inside).
  */
 
+#include <stdint.h>
+
 #include "base/status.h"
 #include "base/str.h"
 
@@ -68,6 +70,13 @@ void rag_embed_lengths(const rag_embedder *e, double *shortest,
  * with the same fingerprint make interchangeable vectors. (URL and key are not
  * part of it.) */
 const char *rag_embed_fingerprint(const rag_embedder *e);
+
+/* Tokens that the model reads at once, its prefix and special tokens counted;
+ * 0: not known (remote). */
+size_t rag_embed_window(const rag_embedder *e);
+/* Texts so far that were longer and went through it in windows, averaged by
+ * length. */
+uint64_t rag_embed_windowed(const rag_embedder *e);
 
 /* Called once for every batch that is done, in any order, never from two
  * threads at once: texts [first, first + n) have vectors [n x dims], borrowed

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "model_test.h"
 #include "out.h"
 
 typedef struct flags {
@@ -136,7 +137,7 @@ out:
 static int wrong(const cmd_run *run)
 {
     return cmd_usage(run, "model takes add FILE [--name NAME], ls, show "
-                          "[NAME], default [NAME] or rm NAME");
+                          "[NAME], test [MODEL], default [NAME] or rm NAME");
 }
 
 static rag_status set_default(cmd_run *run, const char *name, rag_error *err)
@@ -173,6 +174,8 @@ static int run_model(cmd_run *run, rag_error *err)
 
     if (run->argc > 2 || (f.name != NULL && strcmp(verb, "add") != 0))
         return wrong(run);
+    if (strcmp(verb, "test") == 0)
+        return model_test(run, run->argc > 1 ? run->argv[1] : NULL, err);
     if (strcmp(verb, "add") == 0 && arg != NULL) {
         st = rag_model_add(&m, &run->config, run->argv[1], bare(f.name), err);
         if (st == RAG_OK)
@@ -206,11 +209,12 @@ static int run_model(cmd_run *run, rag_error *err)
 extern const cmd cmd_model;
 const cmd cmd_model = {
     "model",
-    "add FILE | ls | show [NAME] | default [NAME] | rm NAME",
+    "add FILE | ls | show [NAME] | test [MODEL] | default [NAME] | rm NAME",
     "built-in embedding models",
     "  rag model add e5-small-q4.bin --name e5-small\n"
     "  rag model ls\n"
-    "  rag model default e5-small\n",
+    "  rag model default e5-small\n"
+    "  rag model test openai:NAME\n",
     options,
     run_model,
 };

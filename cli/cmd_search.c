@@ -210,10 +210,20 @@ static int batch(cmd_run *run, rag *r, const rag_search_opts *o, rag_error *err)
     lines in;
 
     lines_init(&in);
-    for (; lines_next(&line, &got, &in, err) == RAG_OK && got; no++) {
+    for (;; no++) {
         rag_error why = {RAG_OK, ""};
         bool found = false;
+        rag_status st = lines_next(&line, &got, &in, &why);
 
+        if (st == RAG_E_LIMIT) { /* of this line */
+            out_error_line(run, no, &why);
+            worst = worst > EXIT_PARTIAL ? worst : EXIT_PARTIAL;
+            continue;
+        }
+        if (st != RAG_OK)
+            *err = why;
+        if (st != RAG_OK || !got)
+            break;
         if (rag_str_trim(line).len != 0 &&
             one(&found, run, r, line, o, no, &why) != RAG_OK) {
             int code = exit_of(why.code);

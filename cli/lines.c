@@ -53,12 +53,36 @@ static rag_str rest_of(const lines *l)
     return rag_str_cut(rag_buf_str(&l->in), l->used, l->in.len);
 }
 
+/* Drops what is left of a line. */
+static rag_status skip_line(lines *l, rag_error *err)
+{
+    while (l->skip) {
+        size_t at = rag_str_find_char(rest_of(l), '\n');
+        rag_status st;
+
+        l->used = at != SIZE_MAX ? l->used + at + 1 : l->in.len;
+        l->skip = at == SIZE_MAX && !l->end;
+        if (!l->skip)
+            break;
+        forget_used(l);
+        st = fill(&l->in, &l->end, err);
+        if (st != RAG_OK)
+            return st;
+    }
+    return RAG_OK;
+}
+
 rag_status lines_next(rag_str *line, bool *got, lines *l, rag_error *err)
 {
     size_t looked = 0; /* of the rest, without a line end */
     rag_status st;
 
     *got = false;
+    if (l->skip) {
+        st = skip_line(l, err);
+        if (st != RAG_OK)
+            return st;
+    }
     for (;;) {
         rag_str rest = rest_of(l);
         size_t at =
@@ -74,9 +98,11 @@ rag_status lines_next(rag_str *line, bool *got, lines *l, rag_error *err)
         }
         if (l->end)
             return RAG_OK;
-        if (rest.len > LINES_MAX_BYTES)
+        if (rest.len > LINES_MAX_BYTES) {
+            l->skip = true;
             return rag_fail(err, RAG_E_LIMIT, "a line of more than %zu MB",
                             LINES_MAX_BYTES >> 20);
+        }
         looked = rest.len;
         if (l->used != 0)
             forget_used(l);
@@ -86,13 +112,22 @@ rag_status lines_next(rag_str *line, bool *got, lines *l, rag_error *err)
     }
 }
 
-bool lines_ready(const lines *l)
+bool lines_ready(lines *l)
 {
     struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
 
-    if (l->end || rag_str_find_char(rest_of(l), '\n') != SIZE_MAX)
-        return true;
-    return poll(&p, 1, 0) > 0;
+    /* half a line is not worth waiting for its other half */
+    while (!l->end && rag_str_find_char(rest_of(l), '\n') == SIZE_MAX) {
+        if (rest_of(l).len > LINES_MAX_BYTES)
+            return true; /* lines_next() says so */
+        if (poll(&p, 1, 0) <= 0)
+            return false;
+        if (l->used != 0)
+            forget_used(l);
+        if (fill(&l->in, &l->end, NULL) != RAG_OK)
+            return true; /* likewise */
+    }
+    return true;
 }
 
 rag_status lines_all(rag_buf *out, size_t max_bytes, rag_error *err)

@@ -17,16 +17,18 @@ typedef struct lines {
     rag_buf in;  /* read, not yet given out */
     size_t used; /* its bytes that were given out */
     bool end;
+    bool skip; /* the rest of a line that was too long */
 } lines;
 
 void lines_init(lines *l);
 void lines_dispose(lines *l);
 /* The next line without its end (\n or \r\n); waits for it. Borrowed until the
- * next call. *got false: there is none. */
+ * next call. *got false: there is none. RAG_E_LIMIT: this line is too long; the
+ * next call goes on behind it. */
 RAG_NODISCARD rag_status lines_next(rag_str *line, bool *got, lines *l,
                                     rag_error *err);
 /* Can lines_next() go on without waiting? */
-bool lines_ready(const lines *l);
+bool lines_ready(lines *l);
 /* All of standard input; over max_bytes: RAG_E_LIMIT. */
 RAG_NODISCARD rag_status lines_all(rag_buf *out, size_t max_bytes,
                                    rag_error *err);

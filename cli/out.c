@@ -1,6 +1,7 @@
 #include "out.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -165,14 +166,17 @@ out:
     return st;
 }
 
-void out_error_line(cmd_run *run, int64_t query_no, const rag_error *why)
+void out_error_no(cmd_run *run, const char *what, int64_t no,
+                  const rag_error *why)
 {
     rag_jw *w = rag_jw_new();
+    char key[32];
+    int n = snprintf(key, sizeof key, "%s_no", what);
 
-    if (w != NULL) {
+    if (w != NULL && n > 0) {
         rag_jw_obj(w, NULL);
         rag_jw_strz(w, "schema", "rag.error/1");
-        rag_jw_int(w, "query_no", query_no);
+        rag_jw_int(w, key, no);
         rag_jw_obj(w, "error");
         rag_jw_strz(w, "code", rag_status_name(why->code));
         rag_jw_int(w, "exit", exit_of(why->code));
@@ -182,7 +186,12 @@ void out_error_line(cmd_run *run, int64_t query_no, const rag_error *why)
         rag_jw_end(w);
         if (out_json(run, w, NULL) != RAG_OK)
             term_verbose(run->term, "rag: no memory for the error object");
-        rag_jw_free(w);
     }
-    term_warn(run->term, "rag: query %lld: %s", (long long)query_no, why->msg);
+    rag_jw_free(w);
+    term_warn(run->term, "rag: %s %lld: %s", what, (long long)no, why->msg);
+}
+
+void out_error_line(cmd_run *run, int64_t query_no, const rag_error *why)
+{
+    out_error_no(run, "query", query_no, why);
 }

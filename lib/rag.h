@@ -440,19 +440,41 @@ RAG_NODISCARD rag_status rag_model_set_default(const rag_config *cfg,
 RAG_NODISCARD rag_status rag_model_remove(const rag_config *cfg,
                                           const char *name, rag_error *err);
 
+/* Asks the embedding model and the reranker of the settings things whose answer
+ * is known, and says of each what is wrong. A "fail" of RAG_E_FORMAT: it
+ * answers, but wrongly. RAG_E_INVAL: the settings name no such model. */
+RAG_NODISCARD rag_status rag_model_test(const rag_config *cfg, bool embed,
+                                        bool rerank, rag_check_fn fn, void *ctx,
+                                        rag_error *err);
+
 /* Gives the next texts, borrowed until it is called again: texts [*n], *n 0
  * ends it. At most RAG_EMBED_TEXTS_MAX at once. */
 #define RAG_EMBED_TEXTS_MAX 1024u
 typedef rag_status (*rag_texts_fn)(void *ctx, const rag_str **texts, size_t *n,
                                    rag_error *err);
-/* The vector of one of them; they come in order. model: as the settings name
- * it. */
-typedef rag_status (*rag_vector_fn)(void *ctx, rag_str text,
-                                    const float *vector, size_t dims,
-                                    const char *model, rag_error *err);
-/* Vectors of texts, as many as next gives. Needs no store. */
-RAG_NODISCARD rag_status rag_embed_texts(const rag_config *cfg, bool query,
-                                         rag_texts_fn next, rag_vector_fn fn,
+/* The vector of one of them, or why it has none. Borrowed for the call. */
+typedef struct rag_embedded {
+    rag_str text;        /* made valid UTF-8 */
+    uint64_t no;         /* from 0; they come in order */
+    const float *vector; /* [dims], of length 1; NULL: see why */
+    size_t dims;
+    const char *model;    /* as the settings name it */
+    const rag_error *why; /* the model refuses this one text */
+} rag_embedded;
+typedef rag_status (*rag_embedded_fn)(void *ctx, const rag_embedded *v,
+                                      rag_error *err);
+typedef struct rag_embed_report {
+    uint64_t n_texts;
+    uint64_t n_failed;    /* texts without a vector */
+    uint64_t n_windowed;  /* longer than the built-in model's window: their
+                           * windows' vectors, averaged by length */
+    size_t window_tokens; /* 0: not known */
+} rag_embed_report;
+/* Vectors of texts, as many as next gives. Needs no store. *out is filled also
+ * on failure. */
+RAG_NODISCARD rag_status rag_embed_texts(rag_embed_report *out,
+                                         const rag_config *cfg, bool query,
+                                         rag_texts_fn next, rag_embedded_fn fn,
                                          void *ctx, rag_error *err);
 
 /* ---- evaluation --------------------------------------------------------- */

@@ -9,6 +9,9 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 
+/* "-1.23456789e-38" and a comma before it fit twice */
+#define FLOAT_BYTES 32u
+
 /* rag_json is cJSON by another name; the casts stay in this file */
 static const cJSON *in(const rag_json *v)
 {
@@ -345,14 +348,51 @@ void rag_jw_null(rag_jw *w, const char *key)
     put(w, key, cJSON_CreateNull());
 }
 
+/* x as nine significant digits, without zeros at the end; in 0.0001..1, where
+ * the numbers of vectors lie, ten times as fast as printf. Nine digits name a
+ * float32 with room to spare, so the last one may be rounded either way. */
+static char *put_float(char *p, float x)
+{
+    static const double tens[] = {1e9, 1e10, 1e11, 1e12};
+    double a = fabs((double)x);
+    unsigned zeros = a >= 0.1 ? 0 : a >= 0.01 ? 1 : a >= 0.001 ? 2 : 3;
+    uint64_t digits = 0;
+
+    if (a >= 0.0001 && a < 1)
+        digits = (uint64_t)(a * tens[zeros] + 0.5);
+    if (digits < 100000000 || digits > 999999999) {
+        int n = snprintf(p, FLOAT_BYTES, "%.9g", (double)x);
+
+        return n > 0 ? p + n : p;
+    }
+    if (x < 0)
+        *p++ = '-';
+    memcpy(p, "0.000", 5);
+    p += 2 + zeros;
+    for (unsigned i = 9; i-- > 0; digits /= 10)
+        p[i] = (char)('0' + digits % 10);
+    p += 9;
+    while (p[-1] == '0')
+        p--;
+    return p;
+}
+
 void rag_jw_floats(rag_jw *w, const char *key, const float *v, size_t n)
 {
     rag_buf b;
+    char *p;
 
     rag_buf_init(&b, (size_t)1 << 28);
     rag_buf_addc(&b, '[');
-    for (size_t i = 0; i < n; i++)
-        rag_buf_addf(&b, "%s%.9g", i != 0 ? "," : "", (double)v[i]);
+    for (size_t i = 0; i < n; i++) {
+        p = rag_buf_reserve(&b, FLOAT_BYTES + 1);
+        if (p == NULL)
+            break;
+        if (i != 0)
+            *p++ = ',';
+        p = put_float(p, v[i]);
+        rag_buf_wrote(&b, (size_t)(p - (b.ptr + b.len)));
+    }
     rag_buf_addc(&b, ']');
     if (b.failed != RAG_OK)
         w->failed = true;

@@ -660,6 +660,23 @@ out:
     return st;
 }
 
+/* Passages that the model does not read at once: nothing is lost, but one
+ * vector for so much text finds it less well. */
+static void say_windowed(const run *u, const rag_embedder *e)
+{
+    uint64_t n = rag_embed_windowed(e);
+    char line[256];
+
+    if (n == 0)
+        return;
+    if (snprintf(line, sizeof line,
+                 "%llu passages are longer than the model's %zu tokens: read "
+                 "in windows, averaged by length (chunk.max_tokens makes them "
+                 "shorter)",
+                 (unsigned long long)n, rag_embed_window(e)) > 0)
+        note(u, line);
+}
+
 /* Vectors for what lacks them. *embed_failed: the failure to report when all
  * else went well. */
 static rag_status embed_all(run *u, rag_embedder *e, rag_error *err)
@@ -672,6 +689,7 @@ static rag_status embed_all(run *u, rag_embedder *e, rag_error *err)
     u->report->n_embedded = t.n_embedded;
     u->report->n_reused = t.n_reused;
     u->report->ms_embed = rag_flow_now_ms() - began;
+    say_windowed(u, e);
     return st;
 }
 

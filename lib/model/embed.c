@@ -162,9 +162,33 @@ size_t rag_embed_dims(const rag_embedder *e)
     return e->dims;
 }
 
+const char *rag_embed_prefix(const rag_embedder *e, rag_embed_kind kind)
+{
+    const char *prefix =
+        kind == RAG_EMBED_QUERY ? e->query_prefix : e->passage_prefix;
+
+    return prefix != NULL ? prefix : "";
+}
+
+void rag_embed_lengths(const rag_embedder *e, double *shortest, double *longest)
+{
+    *shortest = e->shortest;
+    *longest = e->longest;
+}
+
 const char *rag_embed_fingerprint(const rag_embedder *e)
 {
     return e->fingerprint;
+}
+
+size_t rag_embed_window(const rag_embedder *e)
+{
+    return e->encoder != NULL ? rag_encoder_about(e->encoder)->max_tokens : 0;
+}
+
+uint64_t rag_embed_windowed(const rag_embedder *e)
+{
+    return e->encoder != NULL ? rag_encoder_windowed(e->encoder) : 0;
 }
 
 size_t rag_embed_refused(const rag_embedder *e)
@@ -199,6 +223,7 @@ rag_status rag_embed_finish(rag_embedder *e, float *vectors, size_t n,
     for (size_t i = 0; i < n; i++) {
         float *v = vectors + i * dims;
         double sum = 0;
+        double len;
 
         for (size_t k = 0; k < dims; k++)
             sum += (double)v[k] * (double)v[k];
@@ -211,7 +236,12 @@ rag_status rag_embed_finish(rag_embedder *e, float *vectors, size_t n,
             return rag_fail(err, RAG_E_FORMAT,
                             "%s: the vector of text %zu is zero", e->o.model,
                             first + i);
-        sum = 1.0 / sqrt(sum);
+        len = sqrt(sum);
+        if (e->shortest <= 0 || len < e->shortest)
+            e->shortest = len;
+        if (len > e->longest)
+            e->longest = len;
+        sum = 1.0 / len;
         for (size_t k = 0; k < dims; k++)
             v[k] = (float)((double)v[k] * sum);
     }
@@ -223,14 +253,11 @@ rag_status rag_embed(rag_embedder *e, const rag_str *texts, size_t n_texts,
                      rag_embed_kind kind, rag_embed_done done, void *ctx,
                      rag_error *err)
 {
-    const char *prefix =
-        kind == RAG_EMBED_QUERY ? e->query_prefix : e->passage_prefix;
-
     e->refused = SIZE_MAX;
     if (n_texts == 0)
         return RAG_OK;
-    return e->ops->run(e, texts, n_texts, prefix != NULL ? prefix : "", done,
-                       ctx, err);
+    return e->ops->run(e, texts, n_texts, rag_embed_prefix(e, kind), done, ctx,
+                       err);
 }
 
 typedef struct one_vector {

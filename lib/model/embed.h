@@ -15,6 +15,8 @@
  * Threads: one embedder per thread (it may use several inside).
  */
 
+#include <stdint.h>
+
 #include "base/status.h"
 #include "base/str.h"
 
@@ -56,11 +58,25 @@ void rag_embed_free(rag_embedder *e);
  * first reply (0 before). */
 size_t rag_embed_dims(const rag_embedder *e);
 
+/* What is put before a text of that kind; "": nothing. Borrowed. */
+const char *rag_embed_prefix(const rag_embedder *e, rag_embed_kind kind);
+/* Shortest and longest vector so far as they came, before they were made unit
+ * length. */
+void rag_embed_lengths(const rag_embedder *e, double *shortest,
+                       double *longest);
+
 /* What a stored vector depends on, one line: provider kind, model name, dims
  * when asked, prefixes, file hash of a built-in model. Borrowed. Two embedders
  * with the same fingerprint make interchangeable vectors. (URL and key are not
  * part of it.) */
 const char *rag_embed_fingerprint(const rag_embedder *e);
+
+/* Tokens that the model reads at once, its prefix and special tokens counted;
+ * 0: not known (remote). */
+size_t rag_embed_window(const rag_embedder *e);
+/* Texts so far that were longer and went through it in windows, averaged by
+ * length. */
+uint64_t rag_embed_windowed(const rag_embedder *e);
 
 /* Called once for every batch that is done, in any order, never from two
  * threads at once: texts [first, first + n) have vectors [n x dims], borrowed

@@ -39,7 +39,8 @@ struct rag_embedder {
     const char *query_prefix, *passage_prefix;
     const char *fingerprint;
     size_t dims;
-    size_t refused; /* index of the text the last call could not do */
+    double shortest, longest; /* vectors as they came; 0: none yet */
+    size_t refused;           /* index of the text the last call could not do */
     /* remote */
     rag_http *http;
     size_t batch_now; /* what the server has been seen to take */

@@ -359,6 +359,11 @@ void rag_encoder_close(rag_encoder *e)
     rag_free(e);
 }
 
+uint64_t rag_encoder_windowed(const rag_encoder *e)
+{
+    return e->n_windowed;
+}
+
 const rag_encoder_info *rag_encoder_about(const rag_encoder *e)
 {
     return &e->info;

@@ -12,6 +12,8 @@
  * Threads: one encoder per thread of the caller; it uses its own inside.
  */
 
+#include <stdint.h>
+
 #include "base/status.h"
 #include "base/str.h"
 
@@ -49,6 +51,9 @@ RAG_NODISCARD rag_status rag_encoder_run(float *out, rag_encoder *e,
                                          const rag_str *texts, size_t n_texts,
                                          bool (*cancelled)(void *), void *ctx,
                                          rag_error *err);
+
+/* Texts that were longer than the window, of all runs so far. */
+uint64_t rag_encoder_windowed(const rag_encoder *e);
 
 /* Cross-encoders. How well each text answers the query: scores [n_texts] in
  * 0..1, the sigmoid of the model's one label. A pair that is longer than the

@@ -60,6 +60,7 @@ struct rag_encoder {
     atomic_bool stop;
     bool (*cancelled)(void *);
     void *ctx;
+    uint64_t n_windowed; /* texts in several windows, ever */
 };
 
 /* Cuts every text of the group into windows of nearly equal length. */

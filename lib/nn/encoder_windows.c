@@ -109,6 +109,7 @@ rag_status rag_encoder_make_windows(rag_encoder *e, rag_error *err)
         size_t parts = n_left == 0 ? 1 : (n_left + most - 1) / most;
         size_t at = 0;
 
+        e->n_windowed += parts > 1;
         for (; parts != 0; parts--) {
             size_t n = (n_left - at + parts - 1) / parts;
 

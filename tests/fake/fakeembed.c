@@ -161,11 +161,23 @@ static void put_base64(rag_buf *b, const int *v, size_t dims)
     free(raw);
 }
 
+/* What is not of the text but counts all the same. */
+static void add_other(int *v, const fake_request *r)
+{
+    const rag_json *input = rag_json_get(r->json, "input");
+
+    if (fake_has(r, "beside"))
+        v[0] += 300 * (int)rag_json_count(input);
+    if (fake_has(r, "drift"))
+        v[0] += 100 * (int)(r->nth % 7);
+}
+
 static void put_vector(rag_buf *b, const fake_request *r, rag_str text,
                        bool base64)
 {
     static _Thread_local int v[MAX_DIMS];
     long dims = fake_num(r, "dims", 384);
+    size_t window = (size_t)fake_num(r, "window", -1);
 
     dims = (long)rag_json_get_num(r->json, "dimensions", (double)dims);
     if (r->nth > 1)
@@ -173,11 +185,15 @@ static void put_vector(rag_buf *b, const fake_request *r, rag_str text,
     if (dims < 1 || dims > MAX_DIMS)
         dims = 384;
     memset(v, 0, (size_t)dims * sizeof *v);
+    if (fake_has(r, "alike"))
+        text = rag_str_n("", 0);
+    text = rag_str_cut(text, 0, text.len < window ? text.len : window);
     if (!fake_has(r, "zero")) {
         if (fake_has(r, "words"))
             words_vector(v, (size_t)dims, text);
         else
             hash_vector(v, (size_t)dims, text);
+        add_other(v, r);
         for (long i = 0;; i++) { /* nothing to say is a direction too */
             if (i == dims) {
                 v[0] = 1000;
@@ -199,6 +215,9 @@ static bool refused(const fake_request *r, const rag_str *texts, size_t n)
 
     if (n > (size_t)fake_num(r, "max", MAX_TEXTS))
         return true;
+    for (size_t i = 0; i < n; i++)
+        if (texts[i].len > (size_t)fake_num(r, "maxlen", 1 << 30))
+            return true;
     if (!fake_opt(marker, sizeof marker, r, "marker"))
         return false;
     for (size_t i = 0; i < n; i++)
@@ -239,7 +258,11 @@ static void put_all(rag_buf *b, const fake_request *r, const rag_str *texts,
 
         if (k != 0)
             rag_buf_addc(b, ',');
-        put_item(b, r, i, n, texts[i < n ? i : 0], base64);
+        put_item(b, r, i, n,
+                 texts[i >= n                 ? 0
+                       : fake_has(r, "shift") ? (i + 1) % n
+                                              : i],
+                 base64);
     }
     rag_buf_addz(b, r->ollama ? "],\"prompt_eval_count\":1}"
                               : "],\"model\":\"fake\",\"usage\":"

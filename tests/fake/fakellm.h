@@ -36,6 +36,12 @@
  *   request on) reverse noindex dupindex badindex base64 shortdim
  *   max=N refuse=S message=T   more than N texts are refused with S (400)
  *   marker=WORD refuse=S       a batch with WORD in a text is refused
+ *   maxlen=N refuse=S          a batch with a longer text is refused
+ *   window=N         only the first N bytes of a text count
+ *   alike            every text gets the same vector
+ *   shift            a batch's vectors stand one place too far
+ *   beside           vectors depend on how many stand beside them
+ *   drift            vectors depend on the number of the request
  * reranking (at /v1/rerank and /rerank; count, nan, null, str, noindex,
  * dupindex, badindex, max, refuse and message as above)
  *   tei rootonly     {query, texts} at /rerank alone; /rerank alone
@@ -43,7 +49,7 @@
  *   short=N          only the best N results
  *   unsorted documents   in the order of the texts; the texts come back, too
  *   byplace          scores by place in the request
- *   maxlen=N refuse=S    a batch with a longer text is refused (500)
+ *   maxlen=N refuse=S    as above (500)
  *   model=M          404 for another model
  * chat
  *   text=T           the answer (else a fixed sentence); echo: the question

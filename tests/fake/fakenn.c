@@ -41,6 +41,12 @@ const rag_encoder_info *rag_encoder_about(const rag_encoder *e)
     return &e->info;
 }
 
+uint64_t rag_encoder_windowed(const rag_encoder *e)
+{
+    (void)e;
+    return 0;
+}
+
 /* [length, first 7 bytes behind the last ':'] */
 rag_status rag_encoder_run(float *out, rag_encoder *e, const rag_str *texts,
                            size_t n_texts, bool (*cancelled)(void *), void *ctx,

@@ -166,6 +166,50 @@ static rag_status write_document(rag_buf *b, rag_error *err)
     return st;
 }
 
+/* Every float comes back as it was, and as printf would write it but for the
+ * rounding of the last of nine digits. */
+static void json_floats(void **state)
+{
+    static const float odd[] = {
+        0,           -0.0f,         1,        -1,     0.1f,
+        0.01f,       0.001f,        0.0001f,  0.5f,   0.25f,
+        0.99999994f, 1e-5f,         1e-38f,   1e-45f, 3.4e38f,
+        0.09999999f, 0.0099999998f, 123.456f, 2};
+    uint32_t seed = 1;
+
+    (void)state;
+    for (size_t i = 0; i < 200000; i++) {
+        rag_jw *w = rag_jw_new();
+        char want[40];
+        float v;
+        float got;
+        rag_buf b;
+
+        seed = seed * 1664525u + 1013904223u;
+        if (i < sizeof odd / sizeof *odd)
+            v = odd[i];
+        else
+            v = ((float)(seed >> 8) / 8388608.0f - 1.0f) * (i % 3 == 0 ? 1.0f
+                                                            : i % 3 == 1
+                                                                ? 0.05f
+                                                                : 0.003f);
+        assert_non_null(w);
+        rag_buf_init(&b, 1000);
+        rag_jw_array(w, NULL);
+        rag_jw_floats(w, NULL, &v, 1);
+        rag_jw_end(w);
+        assert_int_equal(rag_jw_finish(&b, w, false, NULL), RAG_OK);
+        rag_jw_free(w);
+        b.ptr[b.len - 2] = '\0';
+        got = strtof(b.ptr + 2, NULL);
+        if (memcmp(&got, &v, sizeof v) != 0)
+            fail_msg("%.9g became %s", (double)v, b.ptr + 2);
+        snprintf(want, sizeof want, "%.9g", (double)v);
+        assert_true(strlen(b.ptr + 2) <= strlen(want) + 1);
+        rag_buf_dispose(&b);
+    }
+}
+
 static void json_writes(void **state)
 {
     rag_buf b;
@@ -299,6 +343,7 @@ int main(void)
         cmocka_unit_test(utf8_show_leaves_no_escape),
         cmocka_unit_test(json_reads_with_caps),
         cmocka_unit_test(json_writes),
+        cmocka_unit_test(json_floats),
         cmocka_unit_test(json_writer_survives_no_memory),
         cmocka_unit_test(file_replaces_and_reads),
         cmocka_unit_test(hash_known_answers),

@@ -32,8 +32,8 @@
 #define NUMBER_WEIGHT 0.15
 #define LENGTH_WEIGHT 0.05
 #define USUAL_BYTES 100.0
-/* a colon, and what it announces is not there */
-#define EMPTY_COLON 0.3
+/* what a sentence pays that is not all there */
+#define HALVED_PAYS 0.3
 /* a listing in an answer */
 #define MAX_BLOCK_BYTES 1200
 #define MAX_BLOCK_LINES 24
@@ -43,7 +43,7 @@ typedef struct candidate {
     rag_extracted at;
     double words; /* share of the question's word weight, 0..1 */
     bool number;  /* has one */
-    bool colon;   /* announces what is not there */
+    bool halved;  /* a part of it, or what it announces, is not there */
     double score;
 } candidate;
 
@@ -149,7 +149,8 @@ static bool is_prose(rag_str s)
     if (n < MIN_CHARS || n > MAX_CHARS || s.ptr[0] == '#' || s.ptr[0] == '|' ||
         rag_str_starts(s, "```") || rag_str_starts(s, "///") ||
         rag_str_starts(s, "{*") || rag_str_starts(s, "{!") ||
-        rag_str_starts(s, "{\"") || cut_in_tag(s) ||
+        rag_str_starts(s, "{\"") || rag_str_starts(s, "$ ") || cut_in_tag(s) ||
+        rag_str_find(s, RAG_STR_LIT("\n$ ")) != SIZE_MAX ||
         rag_str_find(s, RAG_STR_LIT("\\n")) != SIZE_MAX) /* JSON's text */
         return false;
     while (rest.len != 0) {
@@ -228,6 +229,48 @@ static size_t n_lines(rag_str s)
     return n;
 }
 
+/* The end of the items of a list at `at`. */
+static size_t list_end(rag_str text, size_t at)
+{
+    size_t found = at;
+
+    for (size_t next = at; next < text.len && is_item(text, next);) {
+        size_t end = line_end(text, next);
+
+        if (end - at > MAX_ITEMS_BYTES)
+            break;
+        found = end;
+        next = end + 1;
+        if (next < text.len && text.ptr[next] == '\n') /* loose items */
+            next++;
+    }
+    return found;
+}
+
+/* The end of a paragraph at `at` that is no running text: a command, output, a
+ * drawing, as HTML and PDF leave them. `at`: it is. */
+static size_t listing_end(rag_str text, size_t at)
+{
+    size_t end = at;
+    rag_str s;
+
+    while (end < text.len) {
+        end = line_end(text, end);
+        if (end + 1 >= text.len || text.ptr[end + 1] == '\n')
+            break;
+        end++;
+    }
+    s = rag_str_trim(rag_str_cut(text, at, end));
+    if (s.len == 0 || end - at > MAX_ITEMS_BYTES ||
+        n_lines(s) > MAX_BLOCK_LINES || s.ptr[0] == '{' || s.ptr[0] == '/' ||
+        s.ptr[0] == '#')
+        return at;
+    if (s.ptr[0] == '$' || text.ptr[at] == ' ' ||
+        strchr(".!?:", s.ptr[s.len - 1]) == NULL)
+        return end;
+    return at;
+}
+
 /* What stands behind "like this:". false: nothing that can be shown. */
 static bool announced(rag_extracted *x, rag_str text)
 {
@@ -235,37 +278,41 @@ static bool announced(rag_extracted *x, rag_str text)
 
     while (at < text.len && strchr(" \n\r\t", text.ptr[at]) != NULL)
         at++;
-    x->block = x->block_end = at;
     if (at >= text.len)
         return false;
-    if (is_fence(text, at)) {
-        size_t end = fence_end(text, at);
-
-        if (end == 0 || end - at > MAX_BLOCK_BYTES ||
-            n_lines(rag_str_cut(text, at, end)) > MAX_BLOCK_LINES)
-            return false;
-        x->block_end = end;
-        return true;
-    }
+    x->block = at;
     while (x->block > x->end && text.ptr[x->block - 1] == ' ')
-        x->block--; /* the indent of its first item */
-    for (size_t next = at; next < text.len && is_item(text, next);) {
-        size_t end = line_end(text, next);
-
-        if (end - at > MAX_ITEMS_BYTES)
-            break;
-        x->block_end = end;
-        next = end + 1;
-        if (next < text.len && text.ptr[next] == '\n') /* loose items */
-            next++;
+        x->block--; /* the indent of its first line */
+    if (is_fence(text, at)) {
+        x->block_end = fence_end(text, at);
+        return x->block_end != 0 && x->block_end - at <= MAX_BLOCK_BYTES &&
+               n_lines(rag_str_cut(text, at, x->block_end)) <= MAX_BLOCK_LINES;
     }
-    return x->block_end > at;
+    x->block_end = list_end(text, x->block);
+    if (x->block_end == x->block)
+        x->block_end = listing_end(text, x->block);
+    return x->block_end > x->block;
 }
 
 static bool has_digit(rag_str s)
 {
     for (size_t i = 0; i < s.len; i++)
         if (s.ptr[i] >= '0' && s.ptr[i] <= '9')
+            return true;
+    return false;
+}
+
+/* "like this:", and in manuals "go on with" before a line of code. */
+static bool announces(rag_str s)
+{
+    static const char *const ends[] = {" with", " command", " commands",
+                                       " use",  " using",   " run",
+                                       " like", " then",    " is"};
+
+    if (s.ptr[s.len - 1] == ':' || rag_str_ends(s, "\xEF\xBC\x9A"))
+        return true;
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+        if (rag_str_ends(s, ends[i]))
             return true;
     return false;
 }
@@ -278,10 +325,12 @@ static rag_status add_candidate(work *w, rag_str text, rag_extracted x,
 
     *c = (candidate){.at = x, .number = has_digit(s)};
     c->at.block = c->at.block_end = x.end;
-    if (s.ptr[s.len - 1] == ':')
-        c->colon = !announced(&c->at, text);
-    if (c->colon)
+    /* begun in the passage before, or its listing is not there */
+    c->halved = x.start == 0 && s.ptr[0] >= 'a' && s.ptr[0] <= 'z';
+    if (announces(s) && !announced(&c->at, text)) {
+        c->halved = c->halved || s.ptr[s.len - 1] == ':';
         c->at.block = c->at.block_end = x.end;
+    }
     return rate(&c->words, w, s, err);
 }
 
@@ -322,8 +371,8 @@ static void score(work *w, const rag_hits *hits)
             c->score += BEFORE_WEIGHT * c[-1].words;
         if (w->wants_number && c->number)
             c->score += NUMBER_WEIGHT;
-        if (c->colon)
-            c->score -= EMPTY_COLON;
+        if (c->halved)
+            c->score -= HALVED_PAYS;
     }
 }
 
@@ -412,22 +461,57 @@ out:
     return st;
 }
 
-/* Was it said: the same words, or inside a listing that is shown? */
-static bool repeats(const work *w, size_t n, const rag_hits *hits, size_t i)
+/* Letters and digits alone, folded: what makes two sentences the same. */
+static void squeeze(rag_buf *out, const rag_hits *hits, const rag_extracted *x)
+{
+    rag_str rest;
+    rag_buf folded;
+
+    rag_buf_init(&folded, MAX_QUESTION_BYTES);
+    rag_utf8_fold(&folded,
+                  rag_str_cut(hits->hits[x->hit].text, x->start, x->end));
+    rest = rag_buf_str(&folded);
+    while (rest.len != 0) {
+        uint32_t cp;
+        size_t n = rag_utf8_decode(&cp, NULL, rest);
+
+        if (rag_utf8_is_alnum(cp))
+            rag_buf_add(out, rest.ptr, n);
+        rest = rag_str_cut(rest, n, rest.len);
+    }
+    rag_buf_dispose(&folded);
+}
+
+/* Was it said: in the same words, as part of another sentence, or inside a
+ * listing that is shown? */
+static rag_status repeats(bool *out, const work *w, size_t n,
+                          const rag_hits *hits, size_t i, rag_error *err)
 {
     const rag_extracted *x = &w->list[i].at;
-    rag_str a = rag_str_cut(hits->hits[x->hit].text, x->start, x->end);
+    rag_status st = RAG_OK;
+    rag_buf a;
+    rag_buf b;
 
-    for (size_t j = 0; j < n; j++) {
+    *out = false;
+    rag_buf_init(&a, MAX_QUESTION_BYTES);
+    rag_buf_init(&b, MAX_QUESTION_BYTES);
+    squeeze(&a, hits, x);
+    for (size_t j = 0; j < n && !*out; j++) {
         const rag_extracted *y = &w->list[j].at;
 
-        if (rag_str_eq(
-                a, rag_str_cut(hits->hits[y->hit].text, y->start, y->end)) ||
-            (x->hit == y->hit && x->start < y->block_end &&
-             y->start < x->block_end))
-            return true;
+        rag_buf_clear(&b);
+        squeeze(&b, hits, y);
+        TRY(rag_buf_status(&a, err));
+        TRY(rag_buf_status(&b, err));
+        *out = rag_str_find(rag_buf_str(&a), rag_buf_str(&b)) != SIZE_MAX ||
+               rag_str_find(rag_buf_str(&b), rag_buf_str(&a)) != SIZE_MAX ||
+               (x->hit == y->hit && x->start < y->block_end &&
+                y->start < x->block_end);
     }
-    return false;
+out:
+    rag_buf_dispose(&a);
+    rag_buf_dispose(&b);
+    return st;
 }
 
 rag_status rag_extract(rag_extracted *out, size_t *n, rag *r, rag_str question,
@@ -435,6 +519,7 @@ rag_status rag_extract(rag_extracted *out, size_t *n, rag *r, rag_str question,
 {
     work *w = rag_calloc(1, sizeof *w);
     size_t kept = 0;
+    bool said;
     rag_status st;
 
     *n = 0;
@@ -453,7 +538,8 @@ rag_status rag_extract(rag_extracted *out, size_t *n, rag *r, rag_str question,
     for (size_t i = 0; i < w->n && kept < RAG_EXTRACT_MAX; i++) {
         if (w->list[i].score < BESIDE * w->list[0].score)
             break;
-        if (repeats(w, kept, hits, i))
+        TRY(repeats(&said, w, kept, hits, i, err));
+        if (said)
             continue;
         w->list[kept++] = w->list[i];
     }

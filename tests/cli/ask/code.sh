@@ -29,3 +29,14 @@ rag ingest -q -j1 --init docs
 rag ask "how do I start the server?"
 rag ask "which modes of logging does the server know?" --json | grep -o '"sentences":.*"citations":\[{'
 rag ask "who describes colours of the logo?"
+# as HTML leaves code; and what stands in two places is said once
+cat >docs/conflict.html <<'X'
+<title>Conflicts</title><h1>Conflicts</h1>
+<p>After a conflict the merge is resumed with</p><pre>$ tool merge --resume
+$ tool status</pre>
+<p>A conflict that is left alone is told at the end.</p>
+<p>Remember: a conflict that is left alone is told at the end!</p>
+X
+rag ingest -q -j1 docs
+rag ask "how is the merge resumed after a conflict?"
+rag ask "what is told at the end of a conflict left alone?"

@@ -9,6 +9,7 @@
 #include "flow/gate.h"
 #include "flow/prompt.h"
 #include "flow/retrieve.h"
+#include "flow/tidy.h"
 
 #define MAX_ANSWER_BYTES ((size_t)4 << 20)
 /* Citations one sentence may carry; ALCE counts no more than three. */
@@ -415,29 +416,6 @@ static void by_number(rag_answer *a)
         }
 }
 
-/* A sentence of the source on one line, without the marks of a list. */
-static void one_line(rag_buf *out, rag_str s)
-{
-    bool gap = false;
-
-    while (s.len != 0 && strchr("-*>+ \t\n", s.ptr[0]) != NULL)
-        s = rag_str_cut(s, 1, s.len);
-    while (s.len != 0) {
-        uint32_t cp;
-        size_t n = rag_utf8_decode(&cp, NULL, s);
-
-        if (rag_utf8_is_space(cp)) {
-            gap = true;
-        } else if (!rag_utf8_is_invisible(cp)) {
-            if (gap)
-                rag_buf_addc(out, ' ');
-            gap = false;
-            rag_buf_add(out, s.ptr, n);
-        }
-        s = rag_str_cut(s, n, s.len);
-    }
-}
-
 static rag_status answer_from_text(run *u, rag_error *err)
 {
     rag_extracted list[RAG_EXTRACT_MAX];
@@ -454,17 +432,21 @@ static rag_status answer_from_text(run *u, rag_error *err)
     }
     for (size_t i = 0; i < n; i++) {
         uint32_t no = (uint32_t)list[i].hit + 1;
+        rag_str text = passage_text(u, list[i].hit);
         rag_cite_check k = {.score = 1,
                             .verbatim = true,
                             .quote_start = list[i].start,
-                            .quote_end = list[i].end};
+                            .quote_end = list[i].block_end};
 
         rag_buf_clear(&b);
-        one_line(&b, rag_str_cut(passage_text(u, list[i].hit), list[i].start,
-                                 list[i].end));
-        TRY(rag_buf_status(&b, err));
-        rag_buf_adds(&u->bare, rag_buf_str(&b));
+        rag_tidy_sentence(&b, rag_str_cut(text, list[i].start, list[i].end));
         rag_buf_addf(&b, " [%u]", no);
+        if (list[i].block_end > list[i].block) {
+            rag_buf_addc(&b, '\n');
+            rag_tidy_block(&b,
+                           rag_str_cut(text, list[i].block, list[i].block_end));
+        }
+        TRY(rag_buf_status(&b, err));
         rag_buf_adds(&u->sentence, rag_buf_str(&b));
         add_cite(u, no);
         TRY(give(u, rag_buf_str(&b), err));
@@ -472,7 +454,6 @@ static rag_status answer_from_text(run *u, rag_error *err)
         TRY(keep_sentence(u, "supported", err));
         if (i + 1 < n)
             TRY(give(u, RAG_STR_LIT("\n"), err));
-        rag_buf_clear(&u->bare);
         rag_buf_clear(&u->sentence);
         u->n_cites = 0;
     }

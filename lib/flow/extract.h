@@ -3,7 +3,8 @@
 
 /*
  * extract — an answer without a chat model: the sentences of the best passages
- * that say most about the question, word for word.
+ * that say most about the question, word for word. A sentence that ends with a
+ * colon brings the code or the list that it announces.
  *
  * Errors:  those of the store and the embedder, RAG_E_NOMEM.
  */
@@ -13,7 +14,9 @@
 typedef struct rag_extracted {
     size_t hit;   /* index of the passage */
     size_t start; /* bytes in its text */
-    size_t end;
+    size_t end;   /* of the sentence */
+    size_t block; /* code or a list that it announces, [block, block_end) */
+    size_t block_end;
 } rag_extracted;
 
 #define RAG_EXTRACT_MAX 4

@@ -107,6 +107,7 @@ static void add_said(rag_query *q, const rag_word *w, rag_term_role role)
         return;
     q->said[q->n_said++] = (rag_store_term){w->key, RAG_TERM_SHOULD, 1, 1};
     q->n_grams += gram ? 1 : 0;
+    q->n_hangul += gram && is_hangul(w->form, 0) ? 1 : 0;
     if (gram) /* those come first */
         swap(&q->said[q->n_grams - 1], &q->said[q->n_said - 1]);
 }

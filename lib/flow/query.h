@@ -25,6 +25,7 @@ typedef struct rag_query {
     rag_store_term said[RAG_QUERY_MAX_TERMS];
     size_t n_said;
     size_t n_grams;   /* Hangul, Han, Kana */
+    size_t n_hangul;  /* of these */
     rag_buf text;     /* for the encoder: without quotes and -words */
     rag_str *phrases; /* [n_phrases] as typed */
     size_t n_phrases;

@@ -132,8 +132,8 @@ size_t rag_rank_fuse(rag_ranked *out, const rag_store_hit *dense,
 #define BOTH_MEANING 20.3
 #define MEANING_MIDDLE 0.262 /* meaning alone */
 #define MEANING_SLOPE 27.5
-/* The documents have (almost) none of the question's words: it is asked in
- * another language, and words say nothing against it. */
+/* Next to nothing of the store is in the question's language: words say
+ * nothing against it. */
 #define FOREIGN_KNOWN 0.1
 #define FOREIGN_MIDDLE 0.18
 

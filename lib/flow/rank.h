@@ -40,8 +40,8 @@ size_t rag_rank_fuse(rag_ranked *out, const rag_store_hit *dense,
 typedef struct rag_signals {
     double coverage;   /* of the best lexical hits, 0..1; NaN: words were not
                         * asked */
-    double known;      /* share of the question's words that the store has at
-                        * all, 0..1 */
+    double known;      /* how much of the store is in the question's
+                        * language, 0..1 */
     double top;        /* best cosine; NaN: none */
     double background; /* rag_rank_background(); NaN: not known */
     bool has_vectors;  /* meaning took part */

@@ -25,7 +25,7 @@
 /* best hits that are no background */
 #define OWN_HITS ((size_t)3)
 /* Coverage from which on nobody asks whether the store has the words. */
-#define FOREIGN_COVERAGE 0.25
+#define FOREIGN_COVERAGE 0.5
 #define MAX_DIMS ((size_t)8192)
 
 typedef struct search {
@@ -189,44 +189,35 @@ static rag_status find_dense(search *s, rag_error *err)
 
 /* ---- evidence ----------------------------------------------------------- */
 
-/* How many of the terms the store has at all. */
-static rag_status count_there(size_t *out, search *s,
-                              const rag_store_term *terms, size_t n,
-                              rag_error *err)
+/* How much of the store is in the question's language, 0..1. Korean: the share
+ * of its chunks that have what stands in every Korean text. Otherwise: the
+ * share of what the question says (stop words, too) that the store has. */
+static rag_status find_known(double *out, search *s, rag_error *err)
 {
+    rag_store_term terms[RAG_QUERY_MAX_TERMS];
     uint64_t df[RAG_QUERY_MAX_TERMS];
+    bool korean = s->q->n_hangul * 2 > s->q->n_said;
     uint64_t n_live;
-    rag_status st =
-        rag_store_term_counts(df, &n_live, s->r->store, terms, n, err);
-
-    *out = 0;
-    for (size_t i = 0; st == RAG_OK && i < n; i++)
-        *out += df[i] != 0 ? 1 : 0;
-    return st;
-}
-
-/* Share of what the question says (stop words, too) that the store has at all:
- * next to nothing when the documents are in another language. A store of a few
- * chunks may lack the words of a Korean question for want of text alone: it is
- * asked for what stands in every Korean text. */
-static rag_status count_known(double *out, search *s, bool few, rag_error *err)
-{
-    rag_store_term korean[RAG_QUERY_MAX_TERMS];
-    size_t there;
-    size_t n = 0;
-    rag_status st;
+    uint64_t most = 0;
+    size_t there = 0;
+    size_t n = s->q->n_said;
+    rag_status st = RAG_OK;
 
     *out = 1;
-    if (s->q->n_said == 0)
+    if (n == 0)
         return RAG_OK;
-    TRY(count_there(&there, s, s->q->said, s->q->n_said, err));
-    *out = (double)there / (double)s->q->n_said;
-    if (few && s->q->n_grams != 0) {
-        TRY(rag_query_korean(korean, &n, s->q, err));
-        TRY(count_there(&there, s, korean, n, err));
-        if (there != 0)
-            *out = 1;
+    if (korean)
+        TRY(rag_query_korean(terms, &n, s->q, err));
+    TRY(rag_store_term_counts(df, &n_live, s->r->store,
+                              korean ? terms : s->q->said, n, err));
+    for (size_t i = 0; i < n; i++) {
+        there += df[i] != 0 ? 1 : 0;
+        most = df[i] > most ? df[i] : most;
     }
+    if (!korean)
+        *out = (double)there / (double)n;
+    else if (n_live != 0)
+        *out = (double)most / (double)n_live;
 out:
     return st;
 }
@@ -269,7 +260,7 @@ static rag_status weigh(search *s, rag_error *err)
     if (s->opts->search.mode != RAG_DENSE && s->q->n_words != 0) {
         sig.coverage = rag_rank_coverage(s->lexical, s->n_lexical);
         if (sig.has_vectors && sig.coverage < FOREIGN_COVERAGE)
-            TRY(count_known(&sig.known, s, isnan(sig.background), err));
+            TRY(find_known(&sig.known, s, err));
     }
     s->out->evidence = rag_rank_evidence(&sig);
     s->out->relevant =

@@ -92,6 +92,7 @@ static void t_said(void **state)
     q = query("docker 이미지는 어떻게 만드나요");
     assert_true(q->n_grams >= 7);
     assert_int_equal(q->n_said, q->n_grams);
+    assert_int_equal(q->n_hangul, q->n_grams);
     OK(rag_query_korean(korean, &n, q, &err), &err);
     assert_int_equal(n, 8);
     rag_query_free(q);

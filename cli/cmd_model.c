@@ -4,15 +4,17 @@
 #include "model_test.h"
 #include "out.h"
 
-typedef struct flags {
-    const char *name;
-} flags;
-
-static flags f;
+static rag_model_add_opts f;
 
 static const opt options[] = {
     {OPT_STR, 0, "name", &f.name, "NAME",
-     "add: what to call it (default: from the file's name)"},
+     "add: what to call it (default: from the file's or folder's name)"},
+    {OPT_STR, 0, "query-prefix", &f.query_prefix, "TEXT",
+     "add: put in front of questions (default: as the model's files say)"},
+    {OPT_STR, 0, "passage-prefix", &f.passage_prefix, "TEXT",
+     "add: put in front of passages"},
+    {OPT_STR, 0, "pooling", &f.pooling, "KIND",
+     "add: mean, cls or last (default: as the model's files say)"},
     OPT_END,
 };
 
@@ -25,6 +27,8 @@ static void model_json(rag_jw *w, const rag_model_info *m)
     rag_jw_int(w, "dims", (int64_t)m->dims);
     rag_jw_int(w, "max_tokens", (int64_t)m->max_tokens);
     rag_jw_int(w, "bytes", (int64_t)m->bytes);
+    rag_jw_strz(w, "query_prefix", m->query_prefix);
+    rag_jw_strz(w, "passage_prefix", m->passage_prefix);
     rag_jw_strz(w, "licence", m->licence);
     rag_jw_strz(w, "source", m->source);
     rag_jw_strz(w, "sha256", m->sha256_hex);
@@ -59,6 +63,15 @@ static void row(term *t, const char *name, const char *value)
     term_outz(t, "\n");
 }
 
+/* A prefix ends in a space as a rule: quotes show it. */
+static void quoted(term *t, const char *name, const char *text)
+{
+    char b[300];
+
+    if (text[0] != '\0' && snprintf(b, sizeof b, "\"%s\"", text) > 0)
+        row(t, name, b);
+}
+
 static rag_status show_one(cmd_run *run, const rag_model_info *m,
                            rag_error *err)
 {
@@ -76,6 +89,8 @@ static rag_status show_one(cmd_run *run, const rag_model_info *m,
     if (n > 0)
         row(run->term, "size", b);
     row(run->term, "kind", m->kind);
+    quoted(run->term, "query", m->query_prefix);
+    quoted(run->term, "passage", m->passage_prefix);
     row(run->term, "licence", m->licence);
     row(run->term, "source", m->source);
     row(run->term, "sha256", m->sha256_hex);
@@ -136,7 +151,7 @@ out:
 
 static int wrong(const cmd_run *run)
 {
-    return cmd_usage(run, "model takes add FILE [--name NAME], ls, show "
+    return cmd_usage(run, "model takes add PATH [--name NAME], ls, show "
                           "[NAME], test [MODEL], default [NAME] or rm NAME");
 }
 
@@ -159,6 +174,12 @@ static rag_status set_default(cmd_run *run, const char *name, rag_error *err)
     return RAG_OK;
 }
 
+static bool has_add_options(void)
+{
+    return f.name != NULL || f.query_prefix != NULL ||
+           f.passage_prefix != NULL || f.pooling != NULL;
+}
+
 /* "builtin:e5-small" is a model's name, too. */
 static const char *bare(const char *name)
 {
@@ -172,12 +193,13 @@ static int run_model(cmd_run *run, rag_error *err)
     rag_model_info m;
     rag_status st;
 
-    if (run->argc > 2 || (f.name != NULL && strcmp(verb, "add") != 0))
+    if (run->argc > 2 || (strcmp(verb, "add") != 0 && has_add_options()))
         return wrong(run);
     if (strcmp(verb, "test") == 0)
         return model_test(run, run->argc > 1 ? run->argv[1] : NULL, err);
     if (strcmp(verb, "add") == 0 && arg != NULL) {
-        st = rag_model_add(&m, &run->config, run->argv[1], bare(f.name), err);
+        f.name = bare(f.name);
+        st = rag_model_add(&m, &run->config, run->argv[1], &f, err);
         if (st == RAG_OK)
             st = show_one(run, &m, err);
     } else if (strcmp(verb, "ls") == 0 && arg == NULL) {
@@ -209,9 +231,10 @@ static int run_model(cmd_run *run, rag_error *err)
 extern const cmd cmd_model;
 const cmd cmd_model = {
     "model",
-    "add FILE | ls | show [NAME] | test [MODEL] | default [NAME] | rm NAME",
-    "built-in embedding models",
+    "add PATH | ls | show [NAME] | test [MODEL] | default [NAME] | rm NAME",
+    "built-in models",
     "  rag model add e5-small-q4.bin --name e5-small\n"
+    "  rag model add bge-small-en-v1.5/\n"
     "  rag model ls\n"
     "  rag model default e5-small\n"
     "  rag model test openai:NAME\n",

@@ -417,6 +417,8 @@ typedef struct rag_model_info {
     char licence[64];
     char source[256];
     char sha256_hex[65];
+    char query_prefix[256]; /* put in front of questions, of passages; "" */
+    char passage_prefix[256];
     char kind[96]; /* "BERT, Unigram, mean of the tokens" */
     size_t dims;
     size_t max_tokens;
@@ -425,10 +427,20 @@ typedef struct rag_model_info {
     bool is_default;
 } rag_model_info;
 
+/* NULL: by the file's or folder's name; as the model's files say. */
+typedef struct rag_model_add_opts {
+    const char *name;
+    const char *query_prefix;
+    const char *passage_prefix;
+    const char *pooling; /* "mean", "cls", "last" */
+} rag_model_add_opts;
+
 typedef void (*rag_model_fn)(void *ctx, const rag_model_info *m);
+/* path: a model file, or a folder as Hugging Face lays it out. */
 RAG_NODISCARD rag_status rag_model_add(rag_model_info *out,
                                        const rag_config *cfg, const char *path,
-                                       const char *name, rag_error *err);
+                                       const rag_model_add_opts *opts,
+                                       rag_error *err);
 RAG_NODISCARD rag_status rag_model_list(const rag_config *cfg, rag_model_fn fn,
                                         void *ctx, rag_error *err);
 RAG_NODISCARD rag_status rag_model_show(rag_model_info *out,

@@ -158,6 +158,8 @@ static rag_status describe(rag_model_info *out, const char *path,
     copy(out->licence, sizeof out->licence, i.licence);
     copy(out->source, sizeof out->source, i.source);
     copy(out->sha256_hex, sizeof out->sha256_hex, i.sha256_hex);
+    copy(out->query_prefix, sizeof out->query_prefix, i.query_prefix);
+    copy(out->passage_prefix, sizeof out->passage_prefix, i.passage_prefix);
     put_kind(out->kind, sizeof out->kind, &i);
     out->labels = i.n_labels;
     out->dims = i.dims;
@@ -219,12 +221,9 @@ out:
     return st;
 }
 
-/* "dir/E5-Small.Q4.bin" -> "e5-small.q4" */
-static void name_from(char out[64], const char *path)
+/* Small letters, digits, '.', '-', '_' of the first n bytes. */
+static void clean_name(char out[64], const char *base, size_t n)
 {
-    const char *base = rag_file_base(path);
-    const char *dot = strrchr(base, '.');
-    size_t n = dot != NULL && dot != base ? (size_t)(dot - base) : strlen(base);
     size_t k = 0;
 
     for (size_t i = 0; i < n && k < 63; i++) {
@@ -239,23 +238,58 @@ static void name_from(char out[64], const char *path)
     out[k] = '\0';
 }
 
-rag_status rag_model_add(rag_model_info *out, const rag_config *cfg,
-                         const char *path, const char *name, rag_error *err)
+/* "dir/E5-Small.Q4.bin" -> "e5-small.q4", a folder by its whole name. What is
+ * called "model" has the name of the folder it lies in (but for "onnx"). */
+static rag_status name_from(char out[64], const char *path, rag_error *err)
 {
+    struct stat sb;
+    char *real = NULL;
+    rag_status st;
+
+    TRY(rag_file_real(&real, path, err));
+    for (bool is_dir = stat(real, &sb) == 0 && S_ISDIR(sb.st_mode);;
+         is_dir = true) {
+        const char *base = rag_file_base(real);
+        const char *dot = is_dir ? NULL : strrchr(base, '.');
+        size_t n =
+            dot != NULL && dot != base ? (size_t)(dot - base) : strlen(base);
+
+        clean_name(out, base, n);
+        if (base <= real + 1 ||
+            !(is_dir ? strcmp(out, "onnx") == 0
+                     : strncmp(out, "model", 5) == 0 &&
+                           (out[5] == '\0' || out[5] == '_' || out[5] == '-')))
+            break;
+        real[base - real - 1] = '\0';
+    }
+out:
+    rag_free(real);
+    return st;
+}
+
+rag_status rag_model_add(rag_model_info *out, const rag_config *cfg,
+                         const char *path, const rag_model_add_opts *opts,
+                         rag_error *err)
+{
+    rag_encoder_import_opts import = {NULL, NULL, NULL};
+    const char *name = opts != NULL ? opts->name : NULL;
     rag_status st;
     char made[64];
     char *to = NULL;
     char *dir = NULL;
     char *def = NULL;
 
+    if (opts != NULL)
+        import = (rag_encoder_import_opts){opts->query_prefix,
+                                           opts->passage_prefix, opts->pooling};
     if (name == NULL) {
-        name_from(made, path);
+        TRY(name_from(made, path, err));
         name = made;
     }
     TRY(path_of(&to, cfg, name, err));
     TRY(folder(&dir, cfg, err));
     TRY(rag_file_mkdirs(dir, err));
-    TRY(rag_encoder_import(to, path, name, err));
+    TRY(rag_encoder_import_as(to, path, name, &import, err));
     TRY(rag_flow_model_default(&def, cfg, err));
     TRY(rag_model_show(out, cfg, name, err));
     if (def == NULL && out->labels == 0) {

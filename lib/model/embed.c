@@ -56,9 +56,15 @@ static rag_status make_fingerprint(rag_embedder *e, rag_error *err)
     rag_utf8_show(&b, rag_str_of(e->o.model), false);
     if (e->o.dims_asked != 0)
         rag_buf_addf(&b, " dims=%zu", e->o.dims_asked);
-    if (e->encoder != NULL)
-        rag_buf_addf(&b, " sha256=%s",
-                     rag_encoder_about(e->encoder)->sha256_hex);
+    if (e->encoder != NULL) {
+        const rag_encoder_info *info = rag_encoder_about(e->encoder);
+
+        rag_buf_addf(&b, " sha256=%s", info->sha256_hex);
+        /* the same weights can be imported with another --pooling; mean says
+         * nothing, so that stores from before this mattered stay valid */
+        if (strcmp(info->pooling, "mean") != 0)
+            rag_buf_addf(&b, " pooling=\"%s\"", info->pooling);
+    }
     add_quoted(&b, "query", e->query_prefix);
     add_quoted(&b, "passage", e->passage_prefix);
     st = rag_buf_status(&b, err);

@@ -116,21 +116,14 @@ static rag_status add_hash(rag_buf *b, const rag_source *s, rag_error *err)
 
 rag_status rag_source_describe(rag_source *s, const char *path, rag_error *err)
 {
-    rag_str base = rag_str_of(path);
+    char *real = NULL; /* "." is no name */
     rag_buf b;
     rag_str name;
     rag_status st;
 
     rag_buf_init(&b, 8192);
-    while (base.len > 1 && base.ptr[base.len - 1] == '/')
-        base.len--;
-    for (size_t i = base.len; i-- > 0;) {
-        if (base.ptr[i] == '/' && i + 1 < base.len) {
-            base = rag_str_cut(base, i + 1, base.len);
-            break;
-        }
-    }
-    rag_utf8_show(&b, base, false);
+    TRY(rag_file_real(&real, path, err));
+    rag_utf8_show(&b, rag_str_of(rag_file_base(real)), false);
     name = rag_buf_str(&b);
     rag_buf_trunc(&b, rag_utf8_floor(name, name.len < 128 ? name.len : 128));
     TRY(add_hash(&b, s, err));
@@ -139,6 +132,7 @@ rag_status rag_source_describe(rag_source *s, const char *path, rag_error *err)
                          err);
 out:
     rag_buf_dispose(&b);
+    rag_free(real);
     return st;
 }
 

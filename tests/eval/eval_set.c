@@ -191,7 +191,9 @@ int main(int argc, char **argv)
                "this is a sanitizer build)\n");
     } else {
         cfg.embed_model = "builtin:e5-small";
-        must(rag_model_add(&info, &cfg, model, "e5-small", &err), &err);
+        must(rag_model_add(&info, &cfg, model,
+                           &(rag_model_add_opts){.name = "e5-small"}, &err),
+             &err);
         must(rag_open(&r, &cfg, RAG_OPEN_WRITE, 0, &err), &err);
         ingest(r, docs, false);
         measure(r, argv[1], floors, RAG_HYBRID);

@@ -23,6 +23,7 @@ rag_status rag_encoder_open(rag_encoder **out, const char *path,
     if (e == NULL)
         return rag_fail_nomem(err);
     e->info.dims = 8;
+    e->info.pooling = "mean";
     memcpy(e->info.name, "fake", 5);
     memcpy(e->info.sha256_hex, "abc", 4);
     memcpy(e->info.query_prefix, "query: ", 8);

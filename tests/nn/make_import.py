@@ -269,9 +269,16 @@ def gguf_reranker():
     gguf_finish(out)
 
 
+def byte_letters():
+    """GPT-2's letters for the 256 bytes."""
+    own = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    return [chr(b if b in own else 256 + b - sum(o < b for o in own))
+            for b in range(256)]
+
+
 def gguf_modern():
     rng = np.random.default_rng(4)
-    out = gguf_head(os.path.join(OUT, "modern.gguf"), "modern-bert")
+    out = gguf_head(os.path.join(OUT, "modern.gguf"), "modern-bert", 1)
     out.add_pooling_type(gguf.PoolingType.MEAN)
     out.add_rope_freq_base(160000.0)
     out.add_float32("modern-bert.rope.freq_base_swa", 10000.0)
@@ -281,8 +288,9 @@ def gguf_modern():
     out.add_tokenizer_pre("modern-bert")
     tokens = ["[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]", "a", "b", "c",
               "\u0120", "ab", "\u0120ab", "abc", "  "]
+    tokens += [c for c in byte_letters() if c not in tokens]
     out.add_token_list(tokens)
-    out.add_token_types([3] * 5 + [1] * 7 + [4])
+    out.add_token_types([3] * 5 + [1] * 7 + [4] + [1] * (len(tokens) - 13))
     out.add_token_merges(["a b", "\u0120 ab", "ab c"])
     for i, name in enumerate(["unk", "bos", "sep", "pad", "mask"]):
         getattr(out, "add_%s_token_id" % name)(i)

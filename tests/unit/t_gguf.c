@@ -83,6 +83,7 @@ static void test_modern(void **state)
     (void)state;
     OK(rag_ggufmodel_open(&s, IMPORT_DATA "modern.gguf", &err), &err);
     assert_int_equal(s.arch, RAG_ARCH_MODERNBERT);
+    assert_int_equal(s.n_heads, 1);
     assert_int_equal(s.pooling, RAG_POOL_MEAN);
     assert_int_equal(s.local_window, 8);
     assert_int_equal(s.global_every, 2);

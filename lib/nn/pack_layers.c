@@ -1,4 +1,5 @@
 /* What the sections of numbers hold: layers, embedding, head. */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -74,29 +75,65 @@ out:
 
 /* Queries, keys and values behind each other, the queries times
  * 1 / sqrt(head dims). */
-static rag_status put_qkv(unsigned char **to, rag_pack_parts *p,
+static rag_status put_qkv(target *m, rag_pack_parts *p,
                           const rag_weights_head *h, uint32_t layer,
                           rag_error *err)
 {
     size_t hidden = h->hidden;
     float q_factor = 1.0f / sqrtf((float)(hidden / h->n_heads));
-    target m = target_at(to, 3 * hidden, hidden);
     const float *x;
     rag_status st;
 
     if (rag_source_find(p->s, RAG_PART_QKV_W, layer) == NULL) {
-        TRY(matrix(&m, 0, hidden, q_factor, p, RAG_PART_Q_W, RAG_PART_Q_B,
+        TRY(matrix(m, 0, hidden, q_factor, p, RAG_PART_Q_W, RAG_PART_Q_B, layer,
+                   err));
+        TRY(matrix(m, hidden, hidden, 1.0f, p, RAG_PART_K_W, RAG_PART_K_B,
                    layer, err));
-        TRY(matrix(&m, hidden, hidden, 1.0f, p, RAG_PART_K_W, RAG_PART_K_B,
-                   layer, err));
-        return matrix(&m, 2 * hidden, hidden, 1.0f, p, RAG_PART_V_W,
+        return matrix(m, 2 * hidden, hidden, 1.0f, p, RAG_PART_V_W,
                       RAG_PART_V_B, layer, err);
     }
-    TRY(rag_pack_vector(m.bias, p, RAG_PART_QKV_B, layer, 3 * hidden, true,
+    TRY(rag_pack_vector(m->bias, p, RAG_PART_QKV_B, layer, 3 * hidden, true,
                         err));
     TRY(rag_pack_matrix(&x, p, RAG_PART_QKV_W, layer, 3 * hidden, hidden, err));
-    put_rows(&m, 0, hidden, q_factor, x);
-    put_rows(&m, hidden, 2 * hidden, 1.0f, x + hidden * hidden);
+    put_rows(m, 0, hidden, q_factor, x);
+    put_rows(m, hidden, 2 * hidden, 1.0f, x + hidden * hidden);
+out:
+    return st;
+}
+
+/* Attention weights add up to 1, so the bias of the values only adds to what
+ * comes out: it moves into the bias of the mix. The bias of the keys adds the
+ * same to all scores of a query, which softmax does not see (unless positions
+ * turn the keys). Without them int8 has finer steps for the rest. */
+static rag_status put_mix(target *mix, target *qkv, rag_pack_parts *p,
+                          const rag_weights_head *h, uint32_t layer,
+                          rag_error *err)
+{
+    size_t hidden = h->hidden;
+    float *key = qkv->bias + hidden;
+    float *value = key + hidden;
+    const float *x;
+    bool ok = true;
+    rag_status st;
+
+    TRY(rag_pack_vector(mix->bias, p, RAG_PART_MIX_B, layer, hidden, true,
+                        err));
+    TRY(rag_pack_matrix(&x, p, RAG_PART_MIX_W, layer, hidden, hidden, err));
+    for (size_t o = 0; o < hidden; o++) {
+        double sum = (double)mix->bias[o];
+
+        for (size_t k = 0; k < hidden; k++)
+            sum += (double)x[o * hidden + k] * (double)value[k];
+        ok = ok && fabs(sum) <= (double)FLT_MAX;
+        mix->bias[o] = ok ? (float)sum : 0.0f;
+    }
+    if (!ok)
+        return rag_fail(err, RAG_E_FORMAT,
+                        "layer %u: attention output bias: not a number", layer);
+    memset(value, 0, hidden * sizeof *value);
+    if (h->arch != RAG_ARCH_MODERNBERT)
+        memset(key, 0, hidden * sizeof *key);
+    put_rows(mix, 0, hidden, 1.0f, x);
 out:
     return st;
 }
@@ -154,13 +191,14 @@ rag_status rag_pack_layer(unsigned char *to, rag_pack_parts *p,
 {
     bool modern = h->arch == RAG_ARCH_MODERNBERT;
     size_t hidden = h->hidden;
+    target qkv;
     target m;
     rag_status st;
 
-    TRY(put_qkv(&to, p, h, layer, err));
+    qkv = target_at(&to, 3 * hidden, hidden);
+    TRY(put_qkv(&qkv, p, h, layer, err));
     m = target_at(&to, hidden, hidden);
-    TRY(matrix(&m, 0, hidden, 1.0f, p, RAG_PART_MIX_W, RAG_PART_MIX_B, layer,
-               err));
+    TRY(put_mix(&m, &qkv, p, h, layer, err));
     if (modern && layer == 0) { /* no such norm; two empty places */
         memset(to, 0, 2 * hidden * sizeof(float));
         to += 2 * hidden * sizeof(float);

@@ -5,6 +5,15 @@
 
 #include "checks.h"
 
+static bool is_reranker(const cmd_run *run, const char *model)
+{
+    rag_model_info info;
+
+    return strncmp(model, "builtin:", 8) == 0 &&
+           rag_model_show(&info, &run->config, model + 8, NULL) == RAG_OK &&
+           info.labels != 0;
+}
+
 /* Makes MODEL the one of the settings; *rerank: it is a reranker. A bare name
  * is a built-in model's. */
 static rag_status choose(bool *rerank, cmd_run *run, const char *model,
@@ -17,7 +26,7 @@ static rag_status choose(bool *rerank, cmd_run *run, const char *model,
 
     if (n < 0 || (size_t)n >= sizeof full)
         return rag_fail(err, RAG_E_INVAL, "that is no model's name");
-    *rerank = strncmp(full, "http:", 5) == 0;
+    *rerank = strncmp(full, "http:", 5) == 0 || is_reranker(run, full);
     st = settings_flag(run->settings, *rerank ? "rerank.model" : "embed.model",
                        full, err);
     return st == RAG_OK ? cmd_configure(run, err) : st;

@@ -51,7 +51,8 @@ const setting settings_table[] = {
     {"chat.max_tokens", "RAG_CHAT_MAX_TOKENS", SET_SIZE, "1024", false,
      "longest answer; one that is cut there ends with 3"},
     {"rerank.model", "RAG_RERANK_MODEL", SET_STR, "none", false,
-     "http:NAME: a rerank server puts the best passages in order; or none"},
+     "builtin:NAME or http:NAME: reads the best passages with the question and "
+     "puts them in order; or none"},
     {"rerank.url", "RAG_RERANK_URL", SET_STR, NULL, false,
      "its base URL, or that of its rerank endpoint"},
     {"rerank.key_env", "RAG_RERANK_KEY_ENV", SET_STR, NULL, false,

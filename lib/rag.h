@@ -54,7 +54,8 @@ typedef struct rag_config {
     double retrieve_dense_weight; /* 0..1; below 0: by the evidence */
     uint32_t chunk_min_tokens;
     uint32_t chunk_max_tokens;
-    const char *rerank_model; /* "http:NAME", "none" or NULL */
+    const char *rerank_model; /* "builtin:NAME", "http:NAME", "none" or
+                               * NULL */
     const char *rerank_url;
     const char *rerank_key;
     size_t rerank_candidates; /* hits that are reranked; 0: 20 */

@@ -43,27 +43,35 @@ rag_status rag_flow_reranker_new(rag_reranker **out, const rag_config *cfg,
 {
     rag_rerank_opts o = {.url = cfg->rerank_url,
                          .key = cfg->rerank_key,
+                         .n_threads = cfg->n_jobs,
                          .allow_http = cfg->allow_http,
                          .ca_file = cfg->ca_file,
                          .cancelled = cfg->cancelled,
                          .cancel_ctx = cfg->cancel_ctx};
     const char *model = cfg->rerank_model;
     char provider[16];
+    char *path = NULL;
+    bool builtin;
+    rag_status st = RAG_OK;
 
     *out = NULL;
     if (model == NULL || strcmp(model, "none") == 0)
         return RAG_OK;
+    builtin = strncmp(model, "builtin:", 8) == 0;
     if (!rag_flow_model_parts(provider, &o.model, model) ||
-        (strcmp(provider, "http") != 0 && strcmp(provider, "builtin") != 0))
+        (!builtin && strcmp(provider, "http") != 0))
         return rag_fail(err, RAG_E_INVAL,
-                        "rerank.model is '%s': write http:NAME or none", model);
-    if (strcmp(provider, "builtin") == 0)
-        return rag_fail(err, RAG_E_UNSUPPORTED,
-                        "rerank.model is '%s': this build has no built-in "
-                        "rerankers, use http:NAME and rerank.url",
+                        "rerank.model is '%s': write builtin:NAME, http:NAME "
+                        "or none",
                         model);
     o.provider = provider;
-    return rag_rerank_new(out, &o, err);
+    if (builtin)
+        st = rag_flow_model_path(&path, cfg, o.model, err);
+    o.model_path = path;
+    if (st == RAG_OK)
+        st = rag_rerank_new(out, &o, err);
+    rag_free(path);
+    return st;
 }
 
 /* ---- one question ------------------------------------------------------- */

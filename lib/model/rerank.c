@@ -12,7 +12,8 @@
 #define MAX_NAME_BYTES 512u /* of a model */
 #define OUTSIDE 1e-3        /* float32 probabilities may lie so far outside */
 
-static const rag_rerank_ops *const providers[] = {&rag_rerank_http};
+static const rag_rerank_ops *const providers[] = {&rag_rerank_http,
+                                                  &rag_rerank_builtin};
 
 static const rag_rerank_ops *find(const char *provider)
 {
@@ -30,7 +31,10 @@ static rag_status copy_opts(rag_reranker *r, const rag_rerank_opts *o,
         strlen(o->model) > MAX_NAME_BYTES)
         return rag_fail(err, RAG_E_INVAL, "rerank.model names no model");
     r->o.model = rag_arena_strdup(&r->arena, o->model);
-    if (r->o.model == NULL)
+    if (o->model_path != NULL)
+        r->o.model_path = rag_arena_strdup(&r->arena, o->model_path);
+    if (r->o.model == NULL ||
+        (o->model_path != NULL && r->o.model_path == NULL))
         return rag_fail_nomem(err);
     if (r->o.batch_texts == 0)
         r->o.batch_texts = BATCH_TEXTS;
@@ -48,7 +52,8 @@ rag_status rag_rerank_new(rag_reranker **out, const rag_rerank_opts *opts,
 
     *out = NULL;
     if (ops == NULL)
-        return rag_fail(err, RAG_E_INVAL, "no reranking provider '%s': http",
+        return rag_fail(err, RAG_E_INVAL,
+                        "no reranking provider '%s': builtin or http",
                         opts->provider != NULL ? opts->provider : "");
     r = rag_calloc(1, sizeof *r);
     if (r == NULL)
@@ -70,6 +75,8 @@ void rag_rerank_free(rag_reranker *r)
     if (r == NULL)
         return;
     rag_http_free(r->http);
+    if (r->encoder != NULL)
+        rag_encoder_close(r->encoder);
     rag_arena_dispose(&r->arena);
     rag_free(r);
 }
@@ -143,7 +150,8 @@ rag_status rag_rerank_check(rag_reranker *r, double *ms, rag_error *err)
 
     (void)clock_gettime(CLOCK_MONOTONIC, &a);
     r->once = true;
-    st = rag_rerank(&score, r, text, &text, 1, err);
+    st = r->ops->check != NULL ? r->ops->check(r, err)
+                               : rag_rerank(&score, r, text, &text, 1, err);
     r->once = false;
     (void)clock_gettime(CLOCK_MONOTONIC, &b);
     *ms = (double)(b.tv_sec - a.tv_sec) * 1e3 +

@@ -5,11 +5,12 @@
  * rerank — a model that reads a question and a passage together says how well
  * the one answers the other.
  *
- * A reranker hides the provider. "http" is any server with a rerank endpoint:
- * llama.cpp, vLLM, Jina, Cohere and their likes ({model, query, documents,
- * top_n} -> results with index and relevance_score) and text-embeddings-
- * inference ({query, texts} -> a list with index and score); which of the two
- * a server speaks is found out with the first request.
+ * A reranker hides the provider. "builtin" is a cross-encoder of this program's
+ * own engine (RAG_E_NOTFOUND, RAG_E_CORRUPT: its file). "http" is any server
+ * with a rerank endpoint: llama.cpp, vLLM, Jina, Cohere and their likes
+ * ({model, query, documents, top_n} -> results with index and relevance_score)
+ * and text-embeddings- inference ({query, texts} -> a list with index and
+ * score); which of the two a server speaks is found out with the first request.
  *
  * Scores are 0..1: some servers send probabilities, others raw logits. When
  * one score of a question lies outside 0..1, all of that question go through
@@ -34,8 +35,10 @@ typedef struct rag_reranker rag_reranker;
 #define RAG_RERANK_MAX_TEXTS 4096u
 
 typedef struct rag_rerank_opts {
-    const char *provider;         /* "http" */
+    const char *provider;         /* "http", "builtin" */
     const char *model;            /* name at the provider */
+    const char *model_path;       /* builtin: the model file */
+    size_t n_threads;             /* builtin; 0: every CPU */
     const char *url;              /* of the server */
     const char *key;              /* bearer token or NULL; never logged */
     size_t batch_texts;           /* per request; 0: 32 */
@@ -69,7 +72,7 @@ typedef struct rag_rerank_about {
 rag_rerank_about rag_rerank_last(const rag_reranker *r);
 
 /* Is the endpoint reachable, the key accepted? For `rag doctor`; one try, none
- * of the user's text. *ms: round trip. */
+ * of the user's text. Built-in: the file's hash is checked. *ms: how long. */
 RAG_NODISCARD rag_status rag_rerank_check(rag_reranker *r, double *ms,
                                           rag_error *err);
 

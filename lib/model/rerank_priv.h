@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "model/rerank.h"
 #include "net/http.h"
+#include "nn/encoder.h"
 
 /* No reranker reads more of a passage: 8192 tokens of four bytes. */
 #define RAG_RERANK_MAX_TEXT_BYTES ((size_t)32 << 10)
@@ -21,6 +22,8 @@ typedef struct rag_rerank_ops {
      * lengths above. */
     rag_status (*run)(double *raw, rag_reranker *r, rag_str query,
                       const rag_str *texts, size_t n, rag_error *err);
+    /* NULL: a text is scored */
+    rag_status (*check)(rag_reranker *r, rag_error *err);
 } rag_rerank_ops;
 
 struct rag_reranker {
@@ -38,9 +41,12 @@ struct rag_reranker {
     size_t batch_now;     /* what the server has been seen to take */
     size_t max_bytes;     /* of a text, likewise */
     bool failed_before;   /* the last call could not reach it */
+    /* builtin */
+    rag_encoder *encoder;
 };
 
 extern const rag_rerank_ops rag_rerank_http;
+extern const rag_rerank_ops rag_rerank_builtin;
 
 /* Reads a reply: scores [n], NaN where the reply has none. what names the
  * server in messages. RAG_E_FORMAT: an index that is missing, repeated or out

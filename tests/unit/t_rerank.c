@@ -413,6 +413,42 @@ static void test_bad_opts(void **state)
     rag_rerank_free(r);
 }
 
+/* ---- built in ------------------------------------------------------------ */
+
+static void test_builtin(void **state)
+{
+    rag_rerank_opts o = {
+        .provider = "builtin", .model = "x", .model_path = "fakecross"};
+    static char big[200];
+    rag_str many[100];
+    double scores[100];
+    double ms;
+    rag_reranker *r = reranker(o);
+    rag_error err;
+
+    (void)state;
+    memset(big, 'a', sizeof big);
+    for (size_t i = 0; i < 100; i++)
+        many[i] = rag_str_n(big, 2 * i);
+    OK(rag_rerank(scores, r, rag_str_of(query), many, 100, &err), &err);
+    for (size_t i = 0; i < 100; i++)
+        near(scores[i], (double)(2 * i) / 256);
+    assert_false(rag_rerank_last(r).raw);
+    OK(rag_rerank_check(r, &ms, &err), &err);
+    rag_rerank_free(r);
+
+    o.model_path = "fake"; /* an embedding model */
+    assert_int_equal(rag_rerank_new(&r, &o, &err), RAG_E_INVAL);
+    assert_non_null(strstr(err.msg, "no reranker"));
+    o.model_path = "fakecross3";
+    assert_int_equal(rag_rerank_new(&r, &o, &err), RAG_E_INVAL);
+    assert_non_null(strstr(err.msg, "3 classes"));
+    o.model_path = "nowhere";
+    assert_int_equal(rag_rerank_new(&r, &o, &err), RAG_E_NOTFOUND);
+    o.model_path = NULL;
+    assert_int_equal(rag_rerank_new(&r, &o, &err), RAG_E_NOTFOUND);
+}
+
 static bool stop(void *ctx)
 {
     (void)ctx;
@@ -483,6 +519,7 @@ int main(void)
         cmocka_unit_test(test_short),
         cmocka_unit_test(test_down),
         cmocka_unit_test(test_bad_opts),
+        cmocka_unit_test(test_builtin),
         cmocka_unit_test(test_interrupted),
         cmocka_unit_test(test_oom),
     };

@@ -2,7 +2,7 @@ rag_test(t_query)
 rag_test(t_eval)
 rag_test(t_cite)
 rag_test(t_rank)
-rag_test(t_tidy)
+rag_test(t_readable)
 
 # folders and the sync
 rag_test(t_ignore)

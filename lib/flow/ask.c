@@ -8,8 +8,8 @@
 #include "flow/extract.h"
 #include "flow/gate.h"
 #include "flow/prompt.h"
+#include "flow/readable.h"
 #include "flow/retrieve.h"
-#include "flow/tidy.h"
 
 #define MAX_ANSWER_BYTES ((size_t)4 << 20)
 /* Citations one sentence may carry; ALCE counts no more than three. */
@@ -439,12 +439,13 @@ static rag_status answer_from_text(run *u, rag_error *err)
                             .quote_end = list[i].block_end};
 
         rag_buf_clear(&b);
-        rag_tidy_sentence(&b, rag_str_cut(text, list[i].start, list[i].end));
+        rag_readable_sentence(&b,
+                              rag_str_cut(text, list[i].start, list[i].end));
         rag_buf_addf(&b, " [%u]", no);
         if (list[i].block_end > list[i].block) {
             rag_buf_addc(&b, '\n');
-            rag_tidy_block(&b,
-                           rag_str_cut(text, list[i].block, list[i].block_end));
+            rag_readable_block(
+                &b, rag_str_cut(text, list[i].block, list[i].block_end));
         }
         TRY(rag_buf_status(&b, err));
         rag_buf_adds(&u->sentence, rag_buf_str(&b));

@@ -1,4 +1,4 @@
-#include "flow/tidy.h"
+#include "flow/readable.h"
 
 #include <string.h>
 
@@ -116,14 +116,14 @@ static void inline_text(rag_buf *out, rag_str s, bool *gap, bool links)
     }
 }
 
-void rag_tidy_sentence(rag_buf *out, rag_str s)
+void rag_readable_sentence(rag_buf *out, rag_str s)
 {
     bool gap = false;
 
     inline_text(out, without_front(s), &gap, true);
 }
 
-void rag_tidy_block(rag_buf *out, rag_str s)
+void rag_readable_block(rag_buf *out, rag_str s)
 {
     while (s.len != 0) {
         uint32_t cp;

@@ -1,6 +1,6 @@
 #include "test.h"
 
-#include "flow/tidy.h"
+#include "flow/readable.h"
 
 static void t_sentence(void **state)
 {
@@ -32,7 +32,7 @@ static void t_sentence(void **state)
         rag_buf b;
 
         rag_buf_init(&b, 1000);
-        rag_tidy_sentence(&b, rag_str_of(cases[i][0]));
+        rag_readable_sentence(&b, rag_str_of(cases[i][0]));
         rag_buf_addc(&b, '\0');
         assert_string_equal(b.ptr, cases[i][1]);
         rag_buf_dispose(&b);
@@ -45,7 +45,7 @@ static void t_block(void **state)
 
     (void)state;
     rag_buf_init(&b, 1000);
-    rag_tidy_block(&b, RAG_STR_LIT("```c\n\tint **a;\x1B[2J\n```"));
+    rag_readable_block(&b, RAG_STR_LIT("```c\n\tint **a;\x1B[2J\n```"));
     rag_buf_addc(&b, '\0');
     assert_string_equal(b.ptr, "```c\n\tint **a;[2J\n```");
     rag_buf_dispose(&b);

@@ -3,6 +3,7 @@
 
 #if defined(__x86_64__)
 
+#include <assert.h>
 #include <immintrin.h>
 #include <math.h>
 #include <string.h>
@@ -143,101 +144,169 @@ TIER static inline int32_t vf_store_n8(int8_t *q, vf x, size_t n)
 
 #include "nn/kern_body.h"
 
-/* acc += w * a for 8 outputs: |w| as unsigned times a with w's sign, so that
- * two products fit into 16 bits (at most 2 * 128 * 127). */
-TIER static inline __m256i dot(__m256i acc, __m256i w, __m256i abs_w, __m256i a)
-{
-    __m256i p = _mm256_maddubs_epi16(abs_w, _mm256_sign_epi8(a, w));
+/* Two products fit into 16 bits: |w| as unsigned times a with w's sign, at most
+ * 2 * 127 * 127. The sums of two quads fit, too, where the weights of both come
+ * to at most this; most do, and save a widening. */
+#define PAIR_MAX 258
+/* quads whose pairs are told apart; longer rows are added by the safe way */
+#define MOST_QUADS ((size_t)4096)
+/* fewer tokens than this do not pay for telling them apart */
+#define TELL_FROM_ROWS ((size_t)8)
 
-    return _mm256_add_epi32(acc, _mm256_madd_epi16(p, _mm256_set1_epi16(1)));
+TIER static inline __m256i load(const int8_t *w)
+{
+    return _mm256_load_si256((const void *)w);
 }
 
-TIER static inline __m256i quad(const int8_t *p)
+/* is_short[k]: the pair of quads 2k, 2k + 1 of 8 outputs may be added in 16
+ * bits. */
+TIER static void tell_pairs(uint8_t *is_short, const int8_t *w, size_t n_pairs)
 {
-    int32_t x;
+    const __m256i ones = _mm256_set1_epi8(1);
+    const __m256i most = _mm256_set1_epi16(PAIR_MAX);
 
-    memcpy(&x, p, sizeof x);
-    return _mm256_set1_epi32(x);
-}
+    for (size_t k = 0; k < n_pairs; k++, w += 256) {
+        __m256i s = _mm256_add_epi16(
+            _mm256_maddubs_epi16(_mm256_abs_epi8(load(w)), ones),
+            _mm256_maddubs_epi16(_mm256_abs_epi8(load(w + 128)), ones));
+        __m256i over = _mm256_cmpgt_epi16(s, most);
 
-/* Four tokens by 16 outputs: 8 sums, 4 weight vectors and what they pass
- * through fit into 16 registers. */
-TIER static void gemm_4(int32_t *acc, const int8_t *a, size_t stride,
-                        const int8_t *w, size_t n_quads)
-{
-    __m256i c00 = _mm256_setzero_si256();
-    __m256i c01 = c00;
-    __m256i c10 = c00;
-    __m256i c11 = c00;
-    __m256i c20 = c00;
-    __m256i c21 = c00;
-    __m256i c30 = c00;
-    __m256i c31 = c00;
-
-    for (size_t k = 0; k < n_quads; k++, a += 4, w += 128) {
-        __m256i w0 = _mm256_load_si256((const void *)w);
-        __m256i w1 = _mm256_load_si256((const void *)(w + 32));
-        __m256i u0 = _mm256_abs_epi8(w0);
-        __m256i u1 = _mm256_abs_epi8(w1);
-        __m256i x = quad(a);
-
-        c00 = dot(c00, w0, u0, x);
-        c01 = dot(c01, w1, u1, x);
-        x = quad(a + stride);
-        c10 = dot(c10, w0, u0, x);
-        c11 = dot(c11, w1, u1, x);
-        x = quad(a + 2 * stride);
-        c20 = dot(c20, w0, u0, x);
-        c21 = dot(c21, w1, u1, x);
-        x = quad(a + 3 * stride);
-        c30 = dot(c30, w0, u0, x);
-        c31 = dot(c31, w1, u1, x);
+        is_short[k] = (uint8_t)_mm256_testz_si256(over, over);
     }
-    _mm256_storeu_si256((void *)acc, c00);
-    _mm256_storeu_si256((void *)(acc + 8), c01);
-    _mm256_storeu_si256((void *)(acc + 32), c10);
-    _mm256_storeu_si256((void *)(acc + 40), c11);
-    _mm256_storeu_si256((void *)(acc + 64), c20);
-    _mm256_storeu_si256((void *)(acc + 72), c21);
-    _mm256_storeu_si256((void *)(acc + 96), c30);
-    _mm256_storeu_si256((void *)(acc + 104), c31);
 }
 
-TIER static void gemm_1(int32_t *acc, const int8_t *a, const int8_t *w,
-                        size_t n_quads)
-{
-    __m256i c[4];
+/* what an instruction of our own reads */
+typedef struct four {
+    int8_t at[4];
+} four;
+typedef struct eight {
+    int8_t at[8];
+} eight;
 
-    for (size_t i = 0; i < 4; i++)
-        c[i] = _mm256_setzero_si256();
-    for (size_t k = 0; k < n_quads; k++, a += 4, w += 128) {
-        __m256i x = quad(a);
+#define ZERO(i) __m256i c##i = _mm256_setzero_si256()
+/* Instructions by hand: compilers otherwise fetch all activations before they
+ * use the first and run out of registers. T = the products of one quad of token
+ * i, two and two added. */
+#define PART(T, U, W_, AT)                                                     \
+    "vpbroadcastd " #AT "(%[a]), %[" #T "]\n\t"                                \
+    "vpsignb %[" #W_ "], %[" #T "], %[" #T "]\n\t"                             \
+    "vpmaddubsw %[" #T "], %[" #U "], %[" #T "]\n\t"
+#define SHORT(i)                                                               \
+    __asm__(PART(t, u0, w0, 0)                                                 \
+                PART(v, u1, w1, 4) "vpaddw %[v], %[t], %[t]\n\t"               \
+                                   "vpmaddwd %[ones], %[t], %[t]\n\t"          \
+                                   "vpaddd %[t], %[c], %[c]"                   \
+            : [c] "+x"(c##i), [t] "=&x"(t), [v] "=&x"(v)                       \
+            : [w0] "x"(w0), [w1] "x"(w1), [u0] "x"(u0), [u1] "x"(u1),          \
+              [ones] "x"(ones), [a] "r"(a + (i)*stride),                       \
+              "m"(*(const eight *)(const void *)(a + (i)*stride)))
+#define LONG(i)                                                                \
+    __asm__(PART(t, u0, w0, 0)                                                 \
+                PART(v, u1, w1, 4) "vpmaddwd %[ones], %[t], %[t]\n\t"          \
+                                   "vpmaddwd %[ones], %[v], %[v]\n\t"          \
+                                   "vpaddd %[t], %[c], %[c]\n\t"               \
+                                   "vpaddd %[v], %[c], %[c]"                   \
+            : [c] "+x"(c##i), [t] "=&x"(t), [v] "=&x"(v)                       \
+            : [w0] "x"(w0), [w1] "x"(w1), [u0] "x"(u0), [u1] "x"(u1),          \
+              [ones] "x"(ones), [a] "r"(a + (i)*stride),                       \
+              "m"(*(const eight *)(const void *)(a + (i)*stride)))
+#define LAST(i)                                                                \
+    __asm__(PART(t, u0, w0, 0) "vpmaddwd %[ones], %[t], %[t]\n\t"              \
+                               "vpaddd %[t], %[c], %[c]"                       \
+            : [c] "+x"(c##i), [t] "=&x"(t)                                     \
+            : [w0] "x"(w0), [u0] "x"(u0), [ones] "x"(ones),                    \
+              [a] "r"(a + (i)*stride),                                         \
+              "m"(*(const four *)(const void *)(a + (i)*stride)))
+#define PUT(i) _mm256_storeu_si256((void *)(acc + (i)*RAG_KERN_PANEL), c##i)
 
-        for (size_t i = 0; i < 4; i++) {
-            __m256i v = _mm256_load_si256((const void *)(w + 32 * i));
+#define REP1(F) F(0);
+#define REP2(F) REP1(F) F(1);
+#define REP3(F) REP2(F) F(2);
+#define REP4(F) REP3(F) F(3);
+#define REP5(F) REP4(F) F(4);
+#define REP6(F) REP5(F) F(5);
 
-            c[i] = dot(c[i], v, _mm256_abs_epi8(v), x);
-        }
+/* M tokens by 8 outputs: 6 sums, the pair's weights and their amounts, and what
+ * passes through fit into 16 registers. */
+#define DEFINE_GEMM(M)                                                         \
+    TIER static void gemm_##M(int32_t *acc, const int8_t *a, size_t stride,    \
+                              const int8_t *w, size_t n_quads,                 \
+                              const uint8_t *is_short)                         \
+    {                                                                          \
+        const __m256i ones = _mm256_set1_epi16(1);                             \
+        __m256i t;                                                             \
+        __m256i v;                                                             \
+                                                                               \
+        REP##M(ZERO) for (size_t k = 0; k < n_quads / 2; k++)                  \
+        {                                                                      \
+            __m256i w0 = load(w);                                              \
+            __m256i w1 = load(w + 128);                                        \
+            __m256i u0 = _mm256_abs_epi8(w0);                                  \
+            __m256i u1 = _mm256_abs_epi8(w1);                                  \
+                                                                               \
+            if (is_short[k]) {                                                 \
+                REP##M(SHORT)                                                  \
+            } else {                                                           \
+                REP##M(LONG)                                                   \
+            }                                                                  \
+            a += 8;                                                            \
+            w += 256;                                                          \
+        }                                                                      \
+        if (n_quads % 2 != 0) {                                                \
+            __m256i w0 = load(w);                                              \
+            __m256i u0 = _mm256_abs_epi8(w0);                                  \
+                                                                               \
+            REP##M(LAST)                                                       \
+        }                                                                      \
+        REP##M(PUT)                                                            \
     }
-    for (size_t i = 0; i < 4; i++)
-        _mm256_storeu_si256((void *)(acc + 8 * i), c[i]);
+
+DEFINE_GEMM(1)
+DEFINE_GEMM(2)
+DEFINE_GEMM(3)
+DEFINE_GEMM(4)
+DEFINE_GEMM(5)
+DEFINE_GEMM(6)
+
+#define MOST_ROWS ((size_t)6)
+
+typedef void (*gemm_fn)(int32_t *acc, const int8_t *a, size_t stride,
+                        const int8_t *w, size_t n_quads,
+                        const uint8_t *is_short);
+
+static const gemm_fn gemm_of[MOST_ROWS + 1] = {NULL,   gemm_1, gemm_2, gemm_3,
+                                               gemm_4, gemm_5, gemm_6};
+
+/* At most MOST_QUADS quads by 8 outputs. */
+TIER static void gemm_8(int32_t *acc, const int8_t *a, size_t a_stride,
+                        size_t n_rows, const int8_t *w, size_t n_quads)
+{
+    uint8_t is_short[MOST_QUADS / 2];
+    size_t parts = (n_rows + MOST_ROWS - 1) / MOST_ROWS;
+
+    if (n_rows >= TELL_FROM_ROWS)
+        tell_pairs(is_short, w, n_quads / 2);
+    else
+        memset(is_short, 0, n_quads / 2);
+    while (n_rows != 0) {
+        size_t m = (n_rows + parts - 1) / parts;
+
+        gemm_of[m](acc, a, a_stride, w, n_quads, is_short);
+        acc += m * RAG_KERN_PANEL;
+        a += m * a_stride;
+        n_rows -= m;
+        parts--;
+    }
 }
 
 TIER static void gemm(int32_t *acc, const int8_t *a, size_t a_stride,
                       const int32_t *a_sum, size_t n_rows, const int8_t *w,
                       size_t n_quads)
 {
-    size_t t = 0;
-
     (void)a_sum;
-    for (; t + 4 <= n_rows; t += 4) {
-        gemm_4(acc + t * RAG_KERN_PANEL, a + t * a_stride, a_stride, w,
-               n_quads);
-        gemm_4(acc + t * RAG_KERN_PANEL + 16, a + t * a_stride, a_stride,
-               w + 64, n_quads);
-    }
-    for (; t < n_rows; t++)
-        gemm_1(acc + t * RAG_KERN_PANEL, a + t * a_stride, w, n_quads);
+    assert(n_quads <= MOST_QUADS);
+    for (size_t o = 0; o < RAG_KERN_PANEL; o += 8)
+        gemm_8(acc + o, a, a_stride, n_rows, w + o * RAG_KERN_QUAD, n_quads);
 }
 
 const rag_kern rag_kern_avx2 = {gemm,    out_linear, out_gelu, out_add,

@@ -20,12 +20,16 @@ TIER static inline __m256i quad(const int8_t *p)
 #define ZERO(i)                                                                \
     __m256i c##i##a = _mm256_setzero_si256();                                  \
     __m256i c##i##b = c##i##a
+/* c += u * x, u unsigned. As an instruction of its own: gcc 12 otherwise keeps
+ * every sum in memory as well. */
+#define DOT(c, u, x)                                                           \
+    __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(c) : "x"(u), "x"(x))
 #define ROW(i)                                                                 \
     do {                                                                       \
         __m256i x = quad(a + (i)*stride);                                      \
                                                                                \
-        c##i##a = _mm256_dpbusd_avx_epi32(c##i##a, u0, x);                     \
-        c##i##b = _mm256_dpbusd_avx_epi32(c##i##b, u1, x);                     \
+        DOT(c##i##a, u0, x);                                                   \
+        DOT(c##i##b, u1, x);                                                   \
     } while (0)
 /* The weights were made unsigned by adding 128: take 128 * sum(a) off again. */
 #define PUT(i)                                                                 \

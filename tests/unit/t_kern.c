@@ -81,10 +81,18 @@ static void one_gemm(const rag_kern *k, size_t n_rows, size_t n_quads,
             sp[t] += ap[t * n_in + i];
         }
     }
-    for (size_t i = 0; i < n_quads * 128; i++)
-        wp[i] = i / 4 % 3 == 0   ? 127
-                : i / 4 % 3 == 1 ? -127
-                                 : (int8_t)(rnd() * 127.0f);
+    for (size_t i = 0; i < n_quads * 128; i++) {
+        int32_t x = i / 4 % 3 == 0   ? 127
+                    : i / 4 % 3 == 1 ? -127
+                                     : (int32_t)(rnd() * 127.0f);
+
+        /* four quads of the largest, then of what may be added in 16 bits: up
+         * to the limit and over it (64 + 64 + 65 + 65 and one more) */
+        wp[i] = (int8_t)(i / 512 % 2 == 0 ? x
+                         : x < -64        ? -64
+                         : x > 64         ? 64 + (int32_t)(i % 2 + i / 512 % 3)
+                                          : x);
+    }
     k->gemm(y, ap, n_in, sp, n_rows, wp, n_quads);
     for (size_t t = 0; t < n_rows; t++) {
         for (size_t o = 0; o < 32; o++) {

@@ -1,13 +1,16 @@
 #include "base/utf8.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <utf8proc.h>
 
+#include "base/mem.h"
+
 /* how far back a grapheme boundary is looked for; longer clusters (stacked
  * marks, "zalgo") are cut there */
 #define GRAPHEME_BACK_CODE_POINTS 64
+/* code points that one decomposes into; the most is 18 */
+#define MOST_OF_ONE 32
 
 size_t rag_utf8_decode(uint32_t *cp, bool *ok, rag_str s)
 {
@@ -98,14 +101,23 @@ bool rag_utf8_is_ascii(rag_str s)
 
 bool rag_utf8_valid(rag_str s)
 {
-    while (s.len != 0) {
+    size_t at = 0;
+
+    while (at < s.len) {
+        uint64_t eight;
         uint32_t cp;
         bool ok;
-        size_t n = rag_utf8_decode(&cp, &ok, s);
 
+        if (s.len - at >= sizeof eight) { /* most text is ASCII in part */
+            memcpy(&eight, s.ptr + at, sizeof eight);
+            if ((eight & 0x8080808080808080u) == 0) {
+                at += sizeof eight;
+                continue;
+            }
+        }
+        at += rag_utf8_decode(&cp, &ok, rag_str_n(s.ptr + at, s.len - at));
         if (!ok)
             return false;
-        s = rag_str_cut(s, n, s.len);
     }
     return true;
 }
@@ -143,34 +155,87 @@ void rag_utf8_scrub(rag_buf *out, rag_str s)
     rag_buf_add(out, s.ptr + good, s.len - good);
 }
 
-/* Appends utf8proc_map of s. */
+/* Code points, decomposed. */
+typedef struct points {
+    utf8proc_int32_t *all; /* [n] */
+    size_t n;
+    size_t cap;
+} points;
+
+static unsigned class_of(utf8proc_int32_t cp)
+{
+    return (unsigned)utf8proc_get_property(cp)->combining_class & 0xFFu;
+}
+
+static bool decompose(points *p, rag_str s, utf8proc_option_t options)
+{
+    while (s.len != 0) {
+        uint32_t cp;
+        utf8proc_ssize_t made;
+        int bound = 0;
+
+        if (!rag_mem_grow(&p->all, &p->cap, p->n + MOST_OF_ONE + 1,
+                          sizeof *p->all))
+            return false;
+        s = rag_str_cut(s, rag_utf8_decode(&cp, NULL, s), s.len);
+        made = utf8proc_decompose_char((utf8proc_int32_t)cp, p->all + p->n,
+                                       MOST_OF_ONE, options, &bound);
+        if (made > 0 && made <= MOST_OF_ONE)
+            p->n += (size_t)made;
+    }
+    return true;
+}
+
+/* Sorts marks by their class, equal ones keep their order: by counting, as
+ * there may be a million of them, which utf8proc would take hours for. */
+static bool sort_marks(utf8proc_int32_t *cps, size_t n)
+{
+    size_t at[257] = {0};
+    utf8proc_int32_t *sorted = rag_malloc(n * sizeof *sorted);
+
+    if (sorted == NULL)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        at[class_of(cps[i]) + 1]++;
+    for (size_t c = 0; c < 256; c++)
+        at[c + 1] += at[c];
+    for (size_t i = 0; i < n; i++)
+        sorted[at[class_of(cps[i])]++] = cps[i];
+    memcpy(cps, sorted, n * sizeof *sorted);
+    rag_free(sorted);
+    return true;
+}
+
+static bool order_marks(points *p)
+{
+    size_t start = 0;
+
+    for (size_t i = 0; i <= p->n; i++) {
+        if (i < p->n && class_of(p->all[i]) != 0)
+            continue;
+        if (i - start > 1 && !sort_marks(p->all + start, i - start))
+            return false;
+        start = i + 1;
+    }
+    return true;
+}
+
+/* Appends what utf8proc_map makes of s, in linear time. */
 static void map(rag_buf *out, rag_str s, utf8proc_option_t options)
 {
-    rag_buf clean;
-    utf8proc_uint8_t *made = NULL;
+    points p = {NULL, 0, 0};
     utf8proc_ssize_t n;
 
-    rag_buf_init(&clean, (size_t)1 << 31);
-    if (!rag_utf8_valid(s)) {
-        rag_utf8_scrub(&clean, s);
-        if (clean.failed != RAG_OK) {
-            out->failed = clean.failed;
-            rag_buf_trunc(out, 0);
-            goto out;
-        }
-        s = rag_buf_str(&clean);
-    }
-    n = utf8proc_map((const utf8proc_uint8_t *)s.ptr, (utf8proc_ssize_t)s.len,
-                     &made, options);
-    if (n < 0) {
+    /* reencode writes in place, and a NUL behind the end */
+    if (!decompose(&p, s, options) || !order_marks(&p)) {
         rag_buf_dispose(out);
         out->failed = RAG_E_NOMEM;
-        goto out;
+    } else if (p.n != 0) {
+        n = utf8proc_reencode(p.all, (utf8proc_ssize_t)p.n, options);
+        if (n > 0)
+            rag_buf_add(out, p.all, (size_t)n);
     }
-    rag_buf_add(out, made, (size_t)n);
-out:
-    free(made); /* utf8proc's own memory, freed in its wrapper */
-    rag_buf_dispose(&clean);
+    rag_free(p.all);
 }
 
 void rag_utf8_nfc(rag_buf *out, rag_str s)
@@ -211,17 +276,16 @@ void rag_utf8_fold(rag_buf *out, rag_str s)
 static size_t form_of(uint32_t *out, size_t cap, uint32_t cp, bool compose,
                       utf8proc_option_t options)
 {
-    /* the longest form has 18 code points */
-    utf8proc_int32_t form[32];
+    utf8proc_int32_t form[MOST_OF_ONE];
     utf8proc_ssize_t n;
 
     if (cp > 0x10FFFF || (cp >= 0xD800 && cp <= 0xDFFF))
         return 0;
-    n = utf8proc_decompose_char((utf8proc_int32_t)cp, form, 32,
+    n = utf8proc_decompose_char((utf8proc_int32_t)cp, form, MOST_OF_ONE,
                                 options | UTF8PROC_DECOMPOSE, NULL);
-    if (n > 0 && n <= 32 && compose)
+    if (n > 0 && n <= MOST_OF_ONE && compose)
         n = utf8proc_normalize_utf32(form, n, options | UTF8PROC_COMPOSE);
-    if (n <= 0 || n > 32 || (size_t)n > cap)
+    if (n <= 0 || n > MOST_OF_ONE || (size_t)n > cap)
         return 0;
     for (utf8proc_ssize_t i = 0; i < n; i++)
         out[i] = (uint32_t)form[i];

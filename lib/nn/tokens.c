@@ -22,7 +22,6 @@ void rag_tokens_dispose(rag_tokens *t)
 {
     rag_free(t->ids);
     rag_free(t->nodes);
-    rag_free(t->memo);
     rag_free(t->symbols);
     rag_free(t->heap);
     rag_buf_dispose(&t->word);

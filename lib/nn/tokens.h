@@ -27,6 +27,9 @@
 /* four times the largest vocabulary of a known encoder */
 #define RAG_TOKENS_MAX_PIECES (1u << 20)
 
+/* WordPiece: longest word that is looked up; all known models say 100 */
+#define RAG_TOKENS_MAX_WORD_CHARS 65536u
+
 /* SentencePiece's precompiled rules: the longest that matches is replaced. */
 typedef struct rag_charsmap {
     rag_trie trie; /* of places in text */
@@ -92,7 +95,6 @@ typedef struct rag_tokens {
     /* Unigram */
     struct rag_tokens_node *nodes; /* [nodes_cap] */
     size_t nodes_cap;
-    struct rag_tokens_memo *memo; /* words seen before */
     float score;    /* of the best path to the start of the word */
     bool word_text; /* the word has more than spaces */
     bool after_space;

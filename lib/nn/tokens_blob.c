@@ -127,7 +127,8 @@ static rag_status check_head(const rag_tokens_head *h, rag_error *err)
     int64_t n = h->n_pieces;
 
     if (h->kind < RAG_TOKENS_UNIGRAM || h->kind > RAG_TOKENS_SP_BPE ||
-        h->form > RAG_FORM_NMT || h->split > RAG_SPLIT_QWEN2)
+        h->form > RAG_FORM_NMT || h->split > RAG_SPLIT_QWEN2 ||
+        h->max_word_chars > RAG_TOKENS_MAX_WORD_CHARS)
         return rag_fail(err, RAG_E_CORRUPT,
                         "a kind of tokenizer this program does not know");
     if (n == 0 || n > RAG_TOKENS_MAX_PIECES || h->bos < -1 || h->bos >= n ||

@@ -241,6 +241,9 @@ static rag_status check_source(const rag_source_tokens *s, rag_error *err)
                         "special tokens outside the vocabulary");
     if (s->unk < 0 && !byte_level && !s->byte_fallback)
         return rag_fail(err, RAG_E_FORMAT, "no token for unknown text");
+    if (s->max_word_chars > RAG_TOKENS_MAX_WORD_CHARS)
+        return rag_fail(err, RAG_E_FORMAT, "words of %u characters",
+                        s->max_word_chars);
     if (s->kind == RAG_TOKENS_UNIGRAM && s->scores == NULL)
         return rag_fail(err, RAG_E_FORMAT, "pieces without scores");
     for (uint32_t i = 0; s->scores != NULL && i < s->n_pieces; i++) {

@@ -150,14 +150,14 @@ static size_t llama3(const rag_tokens_model *m, rag_str s, int digits)
 
 size_t rag_tokens_split_next(const rag_tokens_model *m, rag_str s)
 {
-    switch (m->split) {
-    case RAG_SPLIT_GPT2:
-        return gpt2(m, s);
-    case RAG_SPLIT_LLAMA3:
-        return llama3(m, s, 3);
-    case RAG_SPLIT_QWEN2:
-        return llama3(m, s, 1);
-    default:
-        return s.len;
-    }
+    size_t n = s.len;
+
+    if (m->split == RAG_SPLIT_GPT2)
+        n = gpt2(m, s);
+    else if (m->split == RAG_SPLIT_LLAMA3)
+        n = llama3(m, s, 3);
+    else if (m->split == RAG_SPLIT_QWEN2)
+        n = llama3(m, s, 1);
+    /* every character has a class; in a damaged table not even a space */
+    return n != 0 ? n : 1;
 }

@@ -282,7 +282,7 @@ static rag_status read_wordpiece(rag_tokjson *t, const rag_json *model,
     if (!rag_str_eqz(prefix, "##"))
         return rag_tokjson_unsupported(err, "continuing_subword_prefix",
                                        prefix);
-    if (most < 1 || most > 65536)
+    if (most < 1 || most > RAG_TOKENS_MAX_WORD_CHARS)
         return rag_fail(err, RAG_E_FORMAT, "max_input_chars_per_word");
     t->out->max_word_chars = (uint32_t)most;
     return read_map(t, rag_json_get(model, "vocab"), err);

@@ -80,6 +80,30 @@ static void utf8_folds_and_composes(void **state)
     rag_buf_dispose(&b);
 }
 
+/* Marks are sorted by their class: a million of them, too, and soon. */
+static void utf8_sorts_many_marks(void **state)
+{
+    enum { N = 500000 };
+    rag_buf in;
+    rag_buf out;
+
+    (void)state;
+    rag_buf_init(&in, (size_t)1 << 23);
+    rag_buf_init(&out, (size_t)1 << 23);
+    rag_buf_addc(&in, 'a');
+    for (int i = 0; i < N; i++)
+        rag_buf_addz(&in, "\xCC\x81\xCC\x96"); /* acute above, grave below */
+    rag_utf8_nfc(&out, rag_buf_str(&in));
+    assert_int_equal(out.failed, RAG_OK);
+    assert_int_equal(out.len, 4 * N); /* one acute went into the letter */
+    assert_memory_equal(out.ptr, "\xC3\xA1\xCC\x96\xCC\x96", 6);
+    for (size_t i = 2; i < out.len; i += 2)
+        assert_memory_equal(out.ptr + i,
+                            i < 2 + 2 * (size_t)N ? "\xCC\x96" : "\xCC\x81", 2);
+    rag_buf_dispose(&in);
+    rag_buf_dispose(&out);
+}
+
 static void utf8_graphemes_stay_whole(void **state)
 {
     /* decomposed 한, then a family emoji joined by ZWJ, then e + acute */
@@ -339,6 +363,7 @@ int main(void)
         cmocka_unit_test(str_numbers_are_strict),
         cmocka_unit_test(utf8_bad_bytes_read_as_replacement),
         cmocka_unit_test(utf8_folds_and_composes),
+        cmocka_unit_test(utf8_sorts_many_marks),
         cmocka_unit_test(utf8_graphemes_stay_whole),
         cmocka_unit_test(utf8_show_leaves_no_escape),
         cmocka_unit_test(json_reads_with_caps),

@@ -258,6 +258,8 @@ static rag_status read_all(rag_source *s, const rag_gguf *g, rag_error *err)
     TRY(read_sizes(s, g, a, err));
     for (size_t i = 0; i < g->n_tensors; i++)
         TRY(add_tensor(s, &g->tensors[i], err));
+    if (s->arch == RAG_ARCH_BERT)
+        TRY(rag_source_check_bert(s, err));
     TRY(rag_source_cut_positions(s, 0, s->window, err));
     TRY(read_pooling(s, g, a, &is_reranker, err));
     TRY(read_head(s, is_reranker, err));

@@ -466,7 +466,8 @@ static const family families[] = {
     {"bekko-embedding", NULL, RAG_POOL_MEAN, "", ""},
 };
 
-/* ASCII case folded; '_' counts as '-'. part is in lower case. */
+/* ASCII case folded; '_' and ' ' count as '-' ("Multilingual E5 Small"). part
+ * is in lower case. */
 static bool name_has(rag_str text, const char *part)
 {
     size_t n = strlen(part);
@@ -479,7 +480,7 @@ static bool name_has(rag_str text, const char *part)
 
             if (c >= 'A' && c <= 'Z')
                 c = (char)(c + ('a' - 'A'));
-            if ((c == '_' ? '-' : c) != part[k])
+            if ((c == '_' || c == ' ' ? '-' : c) != part[k])
                 break;
         }
         if (k == n)

@@ -110,6 +110,7 @@ static rag_status read_all(rag_source *s, const char *dir, rag_error *err)
 {
     const rag_source_tensor *out;
     rag_hfconf c;
+    bool found;
     rag_status st;
 
     TRY(rag_hfconf_folder(s, &c, dir, err));
@@ -121,14 +122,16 @@ static rag_status read_all(rag_source *s, const char *dir, rag_error *err)
     out = rag_source_find(s, RAG_PART_HEAD_OUT_W, 0);
     if (out != NULL)
         s->n_labels = (uint32_t)out->n_rows;
-    if (!rag_source_exists(dir, "tokenizer.json")) {
+    if (s->arch == RAG_ARCH_BERT)
+        TRY(rag_source_check_bert(s, err));
+    TRY(rag_source_tokenizer_in(&found, s, dir, err));
+    if (!found) {
         st = rag_fail(err, RAG_E_NOTFOUND,
                       "no tokenizer.json in %s: load and save the tokenizer "
                       "once with the transformers library",
                       dir);
         goto out;
     }
-    TRY(rag_source_tokenizer(s, dir, "tokenizer.json", err));
     TRY(rag_hfconf_lowercase(s, &c, err));
     st = rag_source_describe(s, dir, err);
 out:

@@ -539,6 +539,8 @@ rag_status rag_onnx_read(rag_source *s, uint32_t *first_position, rag_str file,
     TRY(by_nodes(s, &g, err));
     if (!has_config)
         TRY(guess_sizes(s, &g, err));
+    if (s->arch == RAG_ARCH_BERT)
+        TRY(rag_source_check_bert(s, err));
     out = rag_source_find(s, RAG_PART_HEAD_OUT_W, 0);
     if (out != NULL)
         s->n_labels = (uint32_t)(out->transposed ? out->n_cols : out->n_rows);
@@ -557,6 +559,7 @@ static rag_status read_tokenizer(rag_source *s, const char *path,
                                  rag_error *err)
 {
     rag_str stem = rag_str_of(rag_file_base(path));
+    bool found;
     rag_buf own;
     rag_status st;
 
@@ -566,13 +569,14 @@ static rag_status read_tokenizer(rag_source *s, const char *path,
     rag_buf_adds(&own, stem);
     rag_buf_addz(&own, "-tokenizer.json");
     TRY(rag_buf_status(&own, err));
-    if (rag_source_exists(dir, own.ptr))
+    if (rag_source_exists(dir, own.ptr)) {
         st = rag_source_tokenizer(s, dir, own.ptr, err);
-    else if (rag_source_exists(dir, "tokenizer.json"))
-        st = rag_source_tokenizer(s, dir, "tokenizer.json", err);
-    else if (rag_source_exists(above, "tokenizer.json"))
-        st = rag_source_tokenizer(s, above, "tokenizer.json", err);
-    else
+        goto out;
+    }
+    TRY(rag_source_tokenizer_in(&found, s, dir, err));
+    if (!found)
+        TRY(rag_source_tokenizer_in(&found, s, above, err));
+    if (!found)
         st = rag_fail(err, RAG_E_NOTFOUND,
                       "no tokenizer.json beside the ONNX file");
 out:

@@ -97,6 +97,52 @@ rag_status rag_source_cut_positions(rag_source *s, uint32_t n_first,
     return RAG_OK;
 }
 
+static bool has(const rag_source *s, rag_source_part part, uint32_t layer)
+{
+    return rag_source_find(s, part, layer) != NULL;
+}
+
+rag_status rag_source_check_bert(const rag_source *s, rag_error *err)
+{
+    static const struct {
+        rag_source_part part;
+        const char *name;
+    } top[] = {{RAG_PART_WORDS, "word embeddings"},
+               {RAG_PART_POSITIONS, "position embeddings"},
+               {RAG_PART_TYPES, "token type embeddings"},
+               {RAG_PART_EMBED_NORM_W, "norm of the embeddings"},
+               {RAG_PART_EMBED_NORM_B, "norm of the embeddings (bias)"}},
+      layer[] = {{RAG_PART_MIX_W, "attention output"},
+                 {RAG_PART_MIX_B, "attention output (bias)"},
+                 {RAG_PART_NORM1_W, "first norm"},
+                 {RAG_PART_NORM1_B, "first norm (bias)"},
+                 {RAG_PART_UP_W, "feed-forward, first matrix"},
+                 {RAG_PART_UP_B, "feed-forward, first bias"},
+                 {RAG_PART_DOWN_W, "feed-forward, second matrix"},
+                 {RAG_PART_DOWN_B, "feed-forward, second bias"},
+                 {RAG_PART_NORM2_W, "second norm"},
+                 {RAG_PART_NORM2_B, "second norm (bias)"}};
+
+    for (size_t i = 0; i < sizeof top / sizeof top[0]; i++)
+        if (!has(s, top[i].part, 0))
+            return rag_fail(err, RAG_E_FORMAT, "the model lacks its %s",
+                            top[i].name);
+    for (uint32_t n = 0; n < s->n_layers && n < RAG_WEIGHTS_MAX_LAYERS; n++) {
+        for (size_t i = 0; i < sizeof layer / sizeof layer[0]; i++)
+            if (!has(s, layer[i].part, n))
+                return rag_fail(err, RAG_E_FORMAT, "layer %u lacks its %s", n,
+                                layer[i].name);
+        if (has(s, RAG_PART_QKV_W, n)
+                ? !has(s, RAG_PART_QKV_B, n)
+                : !has(s, RAG_PART_Q_W, n) || !has(s, RAG_PART_Q_B, n) ||
+                      !has(s, RAG_PART_K_W, n) || !has(s, RAG_PART_K_B, n) ||
+                      !has(s, RAG_PART_V_W, n) || !has(s, RAG_PART_V_B, n))
+            return rag_fail(err, RAG_E_FORMAT,
+                            "layer %u lacks its query, key or value", n);
+    }
+    return RAG_OK;
+}
+
 static rag_status add_hash(rag_buf *b, const rag_source *s, rag_error *err)
 {
     uint8_t digest[RAG_SHA256_BYTES];

@@ -45,6 +45,11 @@ RAG_NODISCARD rag_status rag_source_cut_positions(rag_source *s,
                                                   uint32_t most,
                                                   rag_error *err);
 
+/* RAG_ARCH_BERT: is every part of every layer there? A bias that an exporter
+ * lost would count as zero otherwise. Says which is missing. */
+RAG_NODISCARD rag_status rag_source_check_bert(const rag_source *s,
+                                               rag_error *err);
+
 /* s->source = the last part of path and the SHA-256 of all that is mapped. */
 RAG_NODISCARD rag_status rag_source_describe(rag_source *s, const char *path,
                                              rag_error *err);
@@ -68,6 +73,12 @@ RAG_NODISCARD rag_status rag_source_json(rag_json **out, const char *dir,
 /* The tokenizer.json at dir/name into s->tokens. */
 RAG_NODISCARD rag_status rag_source_tokenizer(rag_source *s, const char *dir,
                                               const char *name, rag_error *err);
+
+/* tokenizer.json of a folder, or vocab.txt of an old BERT, with the lower case
+ * of tokenizer_config.json. *found is false when there is neither. */
+RAG_NODISCARD rag_status rag_source_tokenizer_in(bool *found, rag_source *s,
+                                                 const char *dir,
+                                                 rag_error *err);
 
 /* The folder that path lies in, to be freed with rag_free(); NULL: no memory.
  */

@@ -1,11 +1,13 @@
 /* A GGUF file as an encoder: every tensor that comes out can be read to its
- * end, every id and text of the tokenizer is in bounds. */
+ * end, every id of the tokenizer is in bounds, and it can be built or refused.
+ */
 #include <stdint.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "nn/ggufmodel.h"
 #include "nn/source_priv.h"
+#include "nn/tokens_blob.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -39,6 +41,23 @@ static void check_tokens(const rag_source_tokens *t)
             abort();
 }
 
+static void build(const rag_source_tokens *t)
+{
+    rag_tokens_model model;
+    rag_error err;
+    rag_buf blob;
+
+    rag_error_clear(&err);
+    rag_buf_init(&blob, (size_t)1 << 28);
+    if (rag_tokens_build(&blob, t, &err) == RAG_OK) {
+        if (rag_tokens_model_open(&model, rag_buf_str(&blob), &err) != RAG_OK)
+            abort(); /* what was just built */
+    } else if (err.msg[0] == '\0') {
+        abort();
+    }
+    rag_buf_dispose(&blob);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     rag_source s;
@@ -50,6 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             for (size_t i = 0; i < s.n_tensors; i++)
                 check_tensor(&s.tensors[i]);
             check_tokens(&s.tokens);
+            build(&s.tokens);
         } else if (err.msg[0] == '\0') {
             abort();
         }

@@ -122,6 +122,36 @@ static void refuse(const char *path, rag_status st, const char *says)
         fail_msg("%d, %s: want %s", (int)got, err.msg, says);
 }
 
+/* the first shard alone: layer 0 */
+static const char one_layer[] =
+    "{\"model_type\":\"xlm-roberta\",\"hidden_size\":32,"
+    "\"num_hidden_layers\":1,\"num_attention_heads\":2,"
+    "\"intermediate_size\":64,\"max_position_embeddings\":18}";
+
+/* An old BERT has no tokenizer.json. */
+static void test_vocab(void **state)
+{
+    rag_source s;
+
+    (void)state;
+    write_to(own("config.json"), one_layer);
+    copy_to(HF "/model-00001-of-00002.safetensors", own("model.safetensors"));
+    write_to(own("vocab.txt"), "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nhello\n");
+    OK(rag_foreign_open(&s, folder, NULL, &err), &err);
+    assert_int_equal(s.tokens.kind, RAG_TOKENS_WORDPIECE);
+    assert_int_equal(s.tokens.n_pieces, 6);
+    assert_true(s.tokens.lowercase);
+    rag_source_close(&s);
+    write_to(own("tokenizer_config.json"), "{\"do_lower_case\":false}");
+    OK(rag_foreign_open(&s, folder, NULL, &err), &err);
+    assert_false(s.tokens.lowercase);
+    rag_source_close(&s);
+    (void)unlink(own("tokenizer_config.json"));
+    (void)unlink(own("vocab.txt"));
+    (void)unlink(own("model.safetensors"));
+    (void)unlink(own("config.json"));
+}
+
 static void test_missing(void **state)
 {
     (void)state;
@@ -147,6 +177,8 @@ static void test_missing(void **state)
     refuse(folder, RAG_E_FORMAT, "no weight_map");
     (void)unlink(own("model.safetensors.index.json"));
     copy_to(HF "/model-00001-of-00002.safetensors", own("model.safetensors"));
+    refuse(folder, RAG_E_FORMAT, "layer 1 lacks its attention output");
+    write_to(own("config.json"), one_layer);
     refuse(folder, RAG_E_NOTFOUND, "no tokenizer.json");
     write_to(own("tokenizer.json"), "{");
     refuse(folder, RAG_E_FORMAT, "tokenizer.json");
@@ -188,8 +220,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_folder),      cmocka_unit_test(test_options),
-        cmocka_unit_test(test_onnx_beside), cmocka_unit_test(test_missing),
-        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_onnx_beside), cmocka_unit_test(test_vocab),
+        cmocka_unit_test(test_missing),     cmocka_unit_test(test_no_memory),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -254,6 +254,8 @@ static void test_known(void **state)
     assert_int_equal(s.pooling, RAG_POOL_MEAN);
     assert_string_equal(s.query_prefix, "query: ");
     assert_string_equal(s.passage_prefix, "passage: ");
+    known("Multilingual E5 Small"); /* general.name of a GGUF file */
+    assert_string_equal(s.query_prefix, "query: ");
     known("BAAI/bge-small-en-v1.5");
     assert_int_equal(s.pooling, RAG_POOL_CLS);
     assert_non_null(strstr(s.query_prefix, "Represent this sentence"));

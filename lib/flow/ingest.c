@@ -749,6 +749,7 @@ rag_status rag_ingest(rag_ingest_report *out, rag *r,
     rag_status st = RAG_OK;
 
     memset(out, 0, sizeof *out);
+    rag_mem_return_large();
     rag_buf_init(&u.ignored.bytes, RAG_FLOW_MAX_META_BYTES);
     /* a store of another model is refused before anything is written */
     if (!opts->no_embed && !opts->dry_run) {

@@ -343,7 +343,9 @@ static const char *xdg(settings *s, const char *var, const char *below_home)
     return s->home != NULL ? textf(s, "%s/%s/rag", s->home, below_home) : NULL;
 }
 
-/* The nearest .rag/ at or above the working directory. */
+/* The nearest .rag/ at or above the working directory. Another user's is
+ * refused also in the working directory itself: who may write in /tmp could
+ * else choose what is found, and where questions go. */
 static rag_status nearest(settings *s, rag_error *err)
 {
     char dir[PATH_MAX];
@@ -360,7 +362,7 @@ static rag_status nearest(settings *s, rag_error *err)
         if (at == NULL)
             return rag_fail_nomem(err);
         if (lstat(at, &sb) == 0 && S_ISDIR(sb.st_mode)) {
-            if (sb.st_uid != geteuid() && strcmp(dir, s->cwd) != 0) {
+            if (sb.st_uid != geteuid()) {
                 s->no_store = textf(s,
                                     "%s belongs to another user: name it with "
                                     "--store to read it, or another store",

@@ -37,6 +37,8 @@ const setting settings_table[] = {
      "texts in one request"},
     {"embed.in_flight", "RAG_EMBED_IN_FLIGHT", SET_SIZE, "4", false,
      "requests at once"},
+    {"embed.price_per_mtok", "RAG_EMBED_PRICE_PER_MTOK", SET_NUM, "-1", false,
+     "what a million tokens cost, for --dry-run; -1: not known"},
     {"chat.model", "RAG_CHAT_MODEL", SET_STR, "none", false,
      "openai:NAME, ollama:NAME or none (answers are sentences of the "
      "documents)"},
@@ -609,6 +611,7 @@ rag_status settings_config(rag_config *out, const settings *s, rag_error *err)
     out->embed_passage_prefix = settings_value(s, "embed.passage_prefix");
     out->embed_batch_texts = size_of(s, "embed.batch");
     out->embed_in_flight = size_of(s, "embed.in_flight");
+    out->embed_price_per_mtok = num_of(s, "embed.price_per_mtok");
     out->chat_model = settings_value(s, "chat.model");
     endpoint(&out->chat_url, &out->chat_key, s, out->chat_model, "chat.url",
              "chat.key_env");

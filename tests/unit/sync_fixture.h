@@ -120,6 +120,7 @@ static inline void sy_init(sy *f)
                      .cwd = f->cwd,
                      .embed_model = "none",
                      .retrieve_k = 8,
+                     .embed_price_per_mtok = -1,
                      .retrieve_dense_weight = -1,
                      .n_jobs = 1, /* so that the order is the same every time */
                      .cancelled = sy_cancelled,

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -72,7 +73,11 @@ static const opt options[] = {
 /* What the library tells while it works. */
 typedef struct show {
     cmd_run *run;
-    rag_jw *files; /* --json: the array being built */
+    rag_arena arena;        /* --json: what the files say, in the order they */
+    rag_ingest_file *files; /* [n_files] were done */
+    size_t n_files;
+    size_t cap_files;
+    bool no_memory;
     rag_buf jsonl;
     const char *last_reason;
 } show;
@@ -101,13 +106,52 @@ static void file_json(rag_jw *w, const rag_ingest_file *file)
     rag_jw_end(w);
 }
 
+/* Files are done in any order; the document lists them by path. */
+static bool keep_file(show *s, const rag_ingest_file *file)
+{
+    rag_ingest_file *to;
+    rag_str *warnings;
+
+    if (!rag_mem_grow(&s->files, &s->cap_files, s->n_files + 1,
+                      sizeof *s->files))
+        return false;
+    to = &s->files[s->n_files];
+    *to = *file;
+    warnings = rag_arena_array(&s->arena, file->n_warnings, sizeof *warnings);
+    if (warnings == NULL || !rag_arena_str(&s->arena, &to->path, file->path) ||
+        !rag_arena_str(&s->arena, &to->path_bytes, file->path_bytes) ||
+        !rag_arena_str(&s->arena, &to->reason, file->reason) ||
+        !rag_arena_str(&s->arena, &to->type, file->type))
+        return false;
+    for (size_t i = 0; i < file->n_warnings; i++)
+        if (!rag_arena_str(&s->arena, &warnings[i], file->warnings[i]))
+            return false;
+    to->warnings = warnings;
+    s->n_files++;
+    return true;
+}
+
+static int by_path(const void *a, const void *b)
+{
+    const rag_ingest_file *x = a;
+    const rag_ingest_file *y = b;
+    size_t n = x->path.len < y->path.len ? x->path.len : y->path.len;
+    int c = n != 0 ? memcmp(x->path.ptr, y->path.ptr, n) : 0;
+
+    if (c != 0)
+        return c;
+    if (x->path.len != y->path.len)
+        return x->path.len < y->path.len ? -1 : 1;
+    return (x->result > y->result) - (x->result < y->result);
+}
+
 static void on_file(void *ctx, const rag_ingest_file *file)
 {
     show *s = ctx;
     term *t = s->run->term;
 
-    if (s->files != NULL) {
-        file_json(s->files, file);
+    if (s->run->global->json) {
+        s->no_memory = s->no_memory || !keep_file(s, file);
     } else if (s->run->global->jsonl) {
         rag_jw *w = rag_jw_new();
 
@@ -167,8 +211,12 @@ static void report_json(rag_jw *w, const rag_ingest_report *r)
     rag_jw_int(w, "missing_vectors", (int64_t)r->n_missing);
     if (f.dry_run)
         rag_jw_int(w, "tokens", (int64_t)r->n_tokens);
-    if (f.dry_run)
+    if (f.dry_run) {
         rag_jw_int(w, "requests", (int64_t)r->n_requests);
+        /* NaN, not known, is written as null */
+        rag_jw_num(w, "estimated_ms", r->estimated_ms, 1);
+        rag_jw_num(w, "estimated_cost", r->estimated_cost, 6);
+    }
     rag_jw_obj(w, "timing_ms");
     rag_jw_num(w, "read", r->ms_read, 1);
     rag_jw_num(w, "embed", r->ms_embed, 1);
@@ -213,6 +261,12 @@ static void report_text(cmd_run *run, const rag_ingest_report *r)
     term_info(run->term, "%s (%.1f s)%s%s", b.ptr, r->ms_total / 1e3,
               f.dry_run ? "" : " in ",
               f.dry_run ? "" : settings_store(run->settings));
+    if (f.dry_run && r->estimated_ms - r->ms_read >= 1.0)
+        term_info(run->term, "about %.*f s with the embedding",
+                  r->estimated_ms < 10e3 ? 1 : 0, r->estimated_ms / 1e3);
+    if (f.dry_run && r->estimated_cost >= 0.0)
+        term_info(run->term, "cost about %.4g, at embed.price_per_mtok = %g",
+                  r->estimated_cost, run->config.embed_price_per_mtok);
     if (!f.dry_run && r->n_missing != 0 && !r->interrupted)
         term_info(run->term, "%llu chunk%s no vector: found by words alone; %s",
                   (unsigned long long)r->n_missing,
@@ -347,6 +401,37 @@ static int code_of(const rag_ingest_report *r)
                : EXIT_OK;
 }
 
+static rag_status print_json(show *s, const rag_ingest_report *rep,
+                             rag_error *err)
+{
+    rag_jw *w = rag_jw_new();
+    rag_status st;
+    rag_buf b;
+
+    if (w == NULL || s->no_memory) {
+        rag_jw_free(w);
+        return rag_fail_nomem(err);
+    }
+    rag_buf_init(&b, (size_t)1 << 30);
+    if (s->n_files != 0)
+        qsort(s->files, s->n_files, sizeof *s->files, by_path);
+    rag_jw_obj(w, NULL);
+    rag_jw_strz(w, "schema", "rag.ingest/1");
+    rag_jw_array(w, "files");
+    for (size_t i = 0; i < s->n_files; i++)
+        file_json(w, &s->files[i]);
+    rag_jw_end(w);
+    report_json(w, rep);
+    rag_jw_end(w);
+    TRY(rag_jw_finish(&b, w, false, err));
+    term_out(s->run->term, rag_buf_str(&b));
+    term_outz(s->run->term, "\n");
+out:
+    rag_jw_free(w);
+    rag_buf_dispose(&b);
+    return st;
+}
+
 static rag_status ingest(int *code, cmd_run *run, const rag_ingest_opts *o,
                          rag_error *err)
 {
@@ -357,10 +442,9 @@ static rag_status ingest(int *code, cmd_run *run, const rag_ingest_opts *o,
     bool fresh;
     rag_status st;
     rag_status done;
-    rag_buf b;
 
     memset(&rep, 0, sizeof rep);
-    rag_buf_init(&b, (size_t)1 << 30);
+    rag_arena_init(&s.arena);
     rag_buf_init(&s.jsonl, (size_t)1 << 24);
     TRY(open_for(&r, &fresh, run, o, err));
     if (fresh && settings_store_is_shared_default(run->settings))
@@ -368,26 +452,10 @@ static rag_status ingest(int *code, cmd_run *run, const rag_ingest_opts *o,
                   "first write into the shared store %s ('rag ingest --init' "
                   "makes one for this folder alone)",
                   settings_store(run->settings));
-    if (run->global->json) {
-        s.files = rag_jw_new();
-        if (s.files == NULL) {
-            st = rag_fail_nomem(err);
-            goto out;
-        }
-        rag_jw_obj(s.files, NULL);
-        rag_jw_strz(s.files, "schema", "rag.ingest/1");
-        rag_jw_array(s.files, "files");
-    }
     done = rag_ingest(&rep, r, o, &w, err);
     term_progress_end(run->term);
-    if (done == RAG_OK && s.files != NULL) {
-        rag_jw_end(s.files);
-        report_json(s.files, &rep);
-        rag_jw_end(s.files);
-        TRY(rag_jw_finish(&b, s.files, false, err));
-        term_out(run->term, rag_buf_str(&b));
-        term_outz(run->term, "\n");
-    }
+    if (done == RAG_OK && run->global->json)
+        TRY(print_json(&s, &rep, err));
     if (done == RAG_OK || rep.interrupted ||
         rep.n_added + rep.n_updated + rep.n_removed != 0)
         report_text(run, &rep);
@@ -402,9 +470,9 @@ static rag_status ingest(int *code, cmd_run *run, const rag_ingest_opts *o,
     st = done;
 out:
     rag_close(r);
-    rag_jw_free(s.files);
+    rag_free(s.files);
+    rag_arena_dispose(&s.arena);
     rag_buf_dispose(&s.jsonl);
-    rag_buf_dispose(&b);
     return st;
 }
 

@@ -37,6 +37,8 @@ const setting settings_table[] = {
      "texts in one request"},
     {"embed.in_flight", "RAG_EMBED_IN_FLIGHT", SET_SIZE, "4", false,
      "requests at once"},
+    {"embed.price_per_mtok", "RAG_EMBED_PRICE_PER_MTOK", SET_NUM, "-1", false,
+     "what a million tokens cost, for --dry-run; -1: not known"},
     {"chat.model", "RAG_CHAT_MODEL", SET_STR, "none", false,
      "openai:NAME, ollama:NAME or none (answers are sentences of the "
      "documents)"},
@@ -343,7 +345,9 @@ static const char *xdg(settings *s, const char *var, const char *below_home)
     return s->home != NULL ? textf(s, "%s/%s/rag", s->home, below_home) : NULL;
 }
 
-/* The nearest .rag/ at or above the working directory. */
+/* The nearest .rag/ at or above the working directory. Another user's is
+ * refused also in the working directory itself: who may write in /tmp could
+ * else choose what is found, and where questions go. */
 static rag_status nearest(settings *s, rag_error *err)
 {
     char dir[PATH_MAX];
@@ -360,7 +364,7 @@ static rag_status nearest(settings *s, rag_error *err)
         if (at == NULL)
             return rag_fail_nomem(err);
         if (lstat(at, &sb) == 0 && S_ISDIR(sb.st_mode)) {
-            if (sb.st_uid != geteuid() && strcmp(dir, s->cwd) != 0) {
+            if (sb.st_uid != geteuid()) {
                 s->no_store = textf(s,
                                     "%s belongs to another user: name it with "
                                     "--store to read it, or another store",
@@ -607,6 +611,7 @@ rag_status settings_config(rag_config *out, const settings *s, rag_error *err)
     out->embed_passage_prefix = settings_value(s, "embed.passage_prefix");
     out->embed_batch_texts = size_of(s, "embed.batch");
     out->embed_in_flight = size_of(s, "embed.in_flight");
+    out->embed_price_per_mtok = num_of(s, "embed.price_per_mtok");
     out->chat_model = settings_value(s, "chat.model");
     endpoint(&out->chat_url, &out->chat_key, s, out->chat_model, "chat.url",
              "chat.key_env");

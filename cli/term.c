@@ -23,14 +23,25 @@ static void on_interrupt(int sig)
         _exit(EXIT_INTERRUPTED);
 }
 
+/* What the parent chose to ignore (a shell's `&` without job control, nohup)
+ * stays ignored. */
+static void catch_one(int sig, const struct sigaction *sa)
+{
+    struct sigaction was;
+
+    if (sigaction(sig, NULL, &was) == 0 && was.sa_handler == SIG_IGN)
+        return;
+    (void)sigaction(sig, sa, NULL);
+}
+
 void term_catch_interrupt(void)
 {
     struct sigaction sa;
 
     memset(&sa, 0, sizeof sa);
     sa.sa_handler = on_interrupt;
-    (void)sigaction(SIGINT, &sa, NULL);
-    (void)sigaction(SIGTERM, &sa, NULL);
+    catch_one(SIGINT, &sa);
+    catch_one(SIGTERM, &sa);
 }
 
 bool term_interrupted(void *unused)

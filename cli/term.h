@@ -53,7 +53,8 @@ void term_verbose(term *t, const char *fmt, ...) RAG_PRINTF(2, 3);
 void term_progress(term *t, const rag_ingest_progress *p);
 void term_progress_end(term *t);
 
-/* Ctrl-C: the first sets the flag, the second ends the program. */
+/* Ctrl-C: the first sets the flag, the second ends the program. Ignored when
+ * the parent ignores it. */
 void term_catch_interrupt(void);
 bool term_interrupted(void *unused);
 

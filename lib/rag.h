@@ -44,6 +44,7 @@ typedef struct rag_config {
     const char *embed_passage_prefix;
     size_t embed_batch_texts;
     size_t embed_in_flight;
+    double embed_price_per_mtok; /* of a million tokens; below 0: not known */
     const char *chat_model; /* "openai:NAME", "ollama:NAME", "none" or NULL */
     const char *chat_url;
     const char *chat_key;
@@ -141,15 +142,17 @@ typedef struct rag_ingest_progress {
 typedef struct rag_ingest_report {
     uint64_t n_added, n_updated, n_unchanged, n_removed, n_failed, n_skipped,
         n_kept;
-    uint64_t n_partial;  /* stored without some bad records: see warnings */
-    uint64_t n_chunks;   /* of added and updated files */
-    uint64_t n_embedded; /* vectors computed */
-    uint64_t n_reused;   /* vectors that were there */
-    uint64_t n_missing;  /* live chunks without a vector at the end */
-    uint64_t n_tokens;   /* dry run: of the chunks, estimated */
-    uint64_t n_requests; /* dry run: to the embedding endpoint */
-    bool needs_prune;    /* removals were held back */
-    bool roots_missing;  /* a root or folder could not be listed */
+    uint64_t n_partial;    /* stored without some bad records: see warnings */
+    uint64_t n_chunks;     /* of added and updated files */
+    uint64_t n_embedded;   /* vectors computed */
+    uint64_t n_reused;     /* vectors that were there */
+    uint64_t n_missing;    /* live chunks without a vector at the end */
+    uint64_t n_tokens;     /* dry run: of the chunks, estimated */
+    uint64_t n_requests;   /* dry run: to the embedding endpoint */
+    double estimated_ms;   /* dry run: of the real one; NaN: not known */
+    double estimated_cost; /* dry run: in the price's currency; NaN likewise */
+    bool needs_prune;      /* removals were held back */
+    bool roots_missing;    /* a root or folder could not be listed */
     bool interrupted;
     double ms_read, ms_embed, ms_index, ms_total;
 } rag_ingest_report;

@@ -11,6 +11,8 @@ rag_test(t_sync)
 target_link_options(t_sync PRIVATE
     -Wl,--wrap=rag_walk_open -Wl,--wrap=rag_doc_read)
 rag_fake_test(t_sync_vectors)
+# stores of every released schema
+rag_fake_test(t_store_old)
 rag_test(t_sync_hard)
 
 # the tool against a real model server; what pip installs is kept in build/e2e

@@ -8,6 +8,11 @@
 #endif
 #include <string.h>
 
+/* rag_mem_return_large(): blocks from this size on have pages of their own; so
+ * much free memory may stay at the end of the heap. */
+#define LARGE_BYTES (256 << 10)
+#define KEPT_BYTES (1 << 20)
+
 static atomic_size_t n_live;
 static atomic_size_t fail_in; /* 0: never; 1: the next one */
 
@@ -101,6 +106,16 @@ void rag_mem_trim(void)
 {
 #ifdef __GLIBC__
     (void)malloc_trim(0);
+#endif
+}
+
+void rag_mem_return_large(void)
+{
+#ifdef __GLIBC__
+    /* Left alone, glibc raises the first bound to the largest block ever
+     * freed, and what is freed later stays in the heap. */
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
 #endif
 }
 

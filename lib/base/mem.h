@@ -22,6 +22,10 @@ void rag_free(void *p);
 
 /* Gives free memory back to the system, where the C library can. */
 void rag_mem_trim(void);
+/* For the whole process, from now on: large blocks go back to the system as
+ * soon as they are freed, where the C library can. For work that holds large
+ * blocks one after another and must stay within a bound. */
+void rag_mem_return_large(void);
 
 /* Copies of text, NUL-terminated, to be freed with rag_free(). */
 char *rag_strdup(const char *s);

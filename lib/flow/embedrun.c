@@ -249,6 +249,8 @@ static rag_status arrived(void *ctx, size_t first, size_t n,
     first += o->base;
     TRY(hold(o, first, n, vectors, err));
     memset(o->done_now + first, true, n);
+    for (size_t i = 0; i < n; i++)
+        o->tally->n_tokens += rag_chunk_tokens(o->texts[first + i]);
     o->done += n;
     /* paid for, so kept; and no transaction is open across the network */
     if (rag_flow_now_ms() - o->stored_ms >= HOLD_MS ||

@@ -127,6 +127,7 @@ RAG_NODISCARD rag_status rag_flow_model_default(char **out,
 typedef struct rag_embed_tally {
     uint64_t n_embedded;
     uint64_t n_reused;
+    uint64_t n_tokens; /* of the embedded, by the chunker's estimate */
 } rag_embed_tally;
 
 /* Gives every live chunk that lacks one a vector. reembed: into a second space
@@ -135,6 +136,14 @@ RAG_NODISCARD rag_status rag_flow_embed_missing(rag_embed_tally *out, rag *r,
                                                 rag_embedder *e, bool reembed,
                                                 const rag_ingest_watch *watch,
                                                 rag_error *err);
+
+/* ---- estimate.c --------------------------------------------------------- */
+
+/* After a dry run: requests, time and money of the embedding. */
+void rag_flow_estimate(rag_ingest_report *out, rag *r,
+                       const rag_ingest_opts *opts);
+/* Keeps the speed of this run's model for later estimates. */
+void rag_flow_note_rate(rag *r, uint64_t n_tokens, double ms);
 
 /* Breadcrumb and body of a stored chunk: what the words index and the model
  * see. For rag_store_opts and embedrun. */

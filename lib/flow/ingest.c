@@ -11,12 +11,10 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/walk.h"
+#include "flow/gone.h"
 #include "flow/known.h"
 #include "flow/sync.h"
 
-/* A sync that would take more than half of a root's files away, and more than
- * this many, asks first. */
-#define PRUNE_FREELY 10
 /* one document through a pipe */
 #define MAX_PIPE_BYTES ((size_t)256 << 20)
 #define PIPE_READ_BYTES ((size_t)1 << 16)
@@ -30,6 +28,7 @@ typedef struct run {
     rag_ingest_report *report;
     rag_sync *sync;
     rag_flow_ignored ignored; /* by `rag rm --ignore` */
+    const rag_known *known;   /* roots of the store; none without one */
     int slash; /* "/", that single files are opened below; or -1 */
     /* the root being walked */
     int fd;
@@ -37,19 +36,47 @@ typedef struct run {
     rag_str root_path;
 } run;
 
-static void note(const run *u, const char *line)
+/* ---- walking ------------------------------------------------------------ */
+
+/* Would a new root at `path` swallow this one? *prefix: where it lies in it. */
+static bool swallows(rag_str *prefix, const char *path,
+                     const rag_known_root *root)
 {
-    if (u->watch != NULL && u->watch->note != NULL)
-        u->watch->note(u->watch->ctx, line);
+    return root->path[0] == '/' && rag_known_below(prefix, path, root->path) &&
+           prefix->len != 0;
 }
 
-/* ---- walking ------------------------------------------------------------ */
+/* A dry run makes no root: a file that lies in a known one is looked up there,
+ * as the real run would find it after it took that root over. */
+static rag_status dry_file(run *u, rag_str key, const struct stat *sb,
+                           rag_error *err)
+{
+    const rag_known_root *root;
+    rag_str below;
+    rag_buf path;
+    rag_status st;
+
+    rag_buf_init(&path, PATH_MAX * (size_t)16);
+    rag_flow_path(&path, u->root_path, key);
+    TRY(rag_buf_status(&path, err));
+    root = rag_known_of(&below, u->known, path.ptr);
+    if (root != NULL)
+        st = rag_sync_file(u->sync, u->fd, key, root->id,
+                           rag_str_of(root->path), below, sb, err);
+    else
+        st = rag_sync_file(u->sync, u->fd, key, 0, u->root_path, key, sb, err);
+out:
+    rag_buf_dispose(&path);
+    return st;
+}
 
 static rag_status on_file(void *ctx, rag_str key, const struct stat *sb,
                           rag_error *err)
 {
     run *u = ctx;
 
+    if (u->root_id == 0 && u->known->n != 0)
+        return dry_file(u, key, sb, err);
     return rag_sync_file(u->sync, u->fd, key, u->root_id, u->root_path, key, sb,
                          err);
 }
@@ -84,113 +111,43 @@ static bool cancelled(void *ctx)
     return rag_flow_cancelled(ctx);
 }
 
-typedef struct doomed {
-    rag_walk *walk;
-    const rag_sync *sync;
-    rag_str sub;
-    int64_t *gone; /* file ids */
-    size_t n_gone;
-    size_t cap_gone;
-    int64_t *bare; /* gone, and nothing of them is stored but a failed look */
-    size_t n_bare;
-    size_t cap_bare;
-    rag_arena arena; /* keys of what is kept and gone */
-    rag_str *gone_keys;
-    size_t cap_keys;
-    rag_str *kept;
-    size_t n_kept;
-    size_t cap_kept;
-    uint64_t n_files; /* of the root, with a version */
-} doomed;
-
-static rag_status judge(void *ctx, const rag_store_file *f, rag_error *err)
-{
-    doomed *d = ctx;
-
-    if (f->version_id != 0)
-        d->n_files++;
-    if (rag_sync_saw(d->sync, f->id))
-        return RAG_OK;
-    if (d->sub.len != 0 &&
-        !(f->key.len > d->sub.len && f->key.ptr[d->sub.len] == '/' &&
-          rag_str_eq(rag_str_cut(f->key, 0, d->sub.len), d->sub)))
-        return RAG_OK; /* outside of what was asked for */
-    switch (rag_walk_ask(d->walk, f->key)) {
-    case RAG_WALK_GONE:
-        if (f->version_id == 0) {
-            if (!rag_mem_grow(&d->bare, &d->cap_bare, d->n_bare + 1,
-                              sizeof *d->bare))
-                return rag_fail_nomem(err);
-            d->bare[d->n_bare++] = f->id;
-            break;
-        }
-        if (!rag_mem_grow(&d->gone, &d->cap_gone, d->n_gone + 1,
-                          sizeof *d->gone) ||
-            !rag_mem_grow(&d->gone_keys, &d->cap_keys, d->n_gone + 1,
-                          sizeof *d->gone_keys) ||
-            !rag_arena_str(&d->arena, &d->gone_keys[d->n_gone], f->key))
-            return rag_fail_nomem(err);
-        d->gone[d->n_gone++] = f->id;
-        break;
-    case RAG_WALK_LEFT:
-    case RAG_WALK_UNKNOWN:
-        if (f->version_id == 0)
-            break; /* nothing that could be kept */
-        if (!rag_mem_grow(&d->kept, &d->cap_kept, d->n_kept + 1,
-                          sizeof *d->kept) ||
-            !rag_arena_str(&d->arena, &d->kept[d->n_kept], f->key))
-            return rag_fail_nomem(err);
-        d->n_kept++;
-        break;
-    case RAG_WALK_THERE:
-        break;
-    }
-    return RAG_OK;
-}
-
-/* Takes away what is gone from the root just walked. */
+/* Takes away what is gone from the root just walked. A dry run over a folder
+ * that would swallow known roots has none of its own: it looks at theirs. */
 static rag_status remove_gone(run *u, rag_walk *walk, rag_str sub,
                               rag_error *err)
 {
-    doomed d = {.walk = walk, .sync = u->sync, .sub = sub};
+    rag_gone g = {.store = u->r->store,
+                  .sync = u->sync,
+                  .walk = walk,
+                  .opts = u->opts,
+                  .watch = u->watch,
+                  .report = u->report,
+                  .root_path = u->root_path,
+                  .sub = sub};
+    rag_gone_part own = {u->root_id, RAG_STR_LIT("")};
+    rag_gone_part *parts = NULL;
+    size_t cap = 0;
     rag_status st;
-    bool held;
 
-    rag_arena_init(&d.arena);
-    TRY(rag_store_files(u->r->store, u->root_id, judge, &d, err));
-    held =
-        d.n_gone > PRUNE_FREELY && d.n_gone * 2 > d.n_files && !u->opts->prune;
-    if (held) {
-        char line[256];
-        int n = snprintf(line, sizeof line,
-                         "%zu of %llu files are gone: nothing was removed; if "
-                         "that is right, run again with --prune",
-                         d.n_gone, (unsigned long long)d.n_files);
+    g.parts = &own;
+    g.n_parts = 1;
+    if (u->root_id != 0)
+        return rag_gone_remove(&g, err);
+    g.n_parts = 0;
+    for (size_t i = 0; i < u->known->n; i++) {
+        rag_gone_part p = {u->known->list[i].id, RAG_STR_LIT("")};
 
-        (void)n;
-        u->report->needs_prune = true;
-        note(u, line);
+        if (!swallows(&p.prefix, u->root_path.ptr, &u->known->list[i]))
+            continue;
+        if (!rag_mem_grow(&parts, &cap, g.n_parts + 1, sizeof *parts)) {
+            rag_free(parts);
+            return rag_fail_nomem(err);
+        }
+        parts[g.n_parts++] = p;
     }
-    for (size_t i = 0; i < d.n_bare && !u->opts->dry_run; i++)
-        TRY(rag_store_file_remove(u->r->store, d.bare[i], err));
-    for (size_t i = 0; i < d.n_gone; i++) {
-        if (!held && !u->opts->dry_run)
-            TRY(rag_store_file_remove(u->r->store, d.gone[i], err));
-        TRY(rag_sync_tell(u->sync, u->root_path, d.gone_keys[i],
-                          held ? RAG_INGEST_KEPT : RAG_INGEST_REMOVED,
-                          held ? RAG_STR_LIT("gone, held back without --prune")
-                               : RAG_STR_LIT(""),
-                          err));
-    }
-    for (size_t i = 0; i < d.n_kept; i++)
-        TRY(rag_sync_tell(u->sync, u->root_path, d.kept[i], RAG_INGEST_KEPT,
-                          RAG_STR_LIT("not looked at in this run"), err));
-out:
-    rag_free(d.gone);
-    rag_free(d.bare);
-    rag_free(d.gone_keys);
-    rag_free(d.kept);
-    rag_arena_dispose(&d.arena);
+    g.parts = parts;
+    st = rag_gone_remove(&g, err);
+    rag_free(parts);
     return st;
 }
 
@@ -219,7 +176,7 @@ static rag_status walk_root(run *u, rag_str sub, rag_error *err)
     }
     TRY(rag_walk_run(w, u->fd, sub, &o, on_file, on_trouble, u, err));
     TRY(rag_sync_finish(u->sync, err));
-    if (u->root_id != 0 && u->r->store != NULL)
+    if (u->r->store != NULL)
         st = remove_gone(u, w, sub, err);
 out:
     rag_walk_free(w);
@@ -333,9 +290,8 @@ static rag_status swallow(run *u, const rag_known *k, const char *path,
     for (size_t i = 0; i < k->n && st == RAG_OK; i++) {
         moves m = {.n = 0};
 
-        if (k->list[i].id == u->root_id || k->list[i].path[0] != '/' ||
-            !rag_known_below(&m.prefix, path, k->list[i].path) ||
-            m.prefix.len == 0)
+        if (k->list[i].id == u->root_id ||
+            !swallows(&m.prefix, path, &k->list[i]))
             continue;
         rag_arena_init(&m.arena);
         st = rag_store_files(u->r->store, k->list[i].id, plan_move, &m, err);
@@ -638,6 +594,7 @@ static rag_status read_all(run *u, rag_error *err)
         TRY(rag_known_load(&k, u->r->store, err));
         TRY(rag_flow_ignored_load(&u->ignored, u->r->store, err));
     }
+    u->known = &k;
     TRY(check_paths(u, &k, err));
     if (u->opts->n_paths != 0 || u->opts->stdin_fd >= 0) {
         st = read_given(u, &k, err);
@@ -656,8 +613,15 @@ out:
     if (u->slash >= 0)
         (void)close(u->slash);
     u->slash = -1;
+    u->known = NULL;
     rag_known_dispose(&k);
     return st;
+}
+
+static void note(const run *u, const char *line)
+{
+    if (u->watch != NULL && u->watch->note != NULL)
+        u->watch->note(u->watch->ctx, line);
 }
 
 /* Passages that the model does not read at once: nothing is lost, but one
@@ -681,7 +645,7 @@ static void say_windowed(const run *u, const rag_embedder *e)
  * else went well. */
 static rag_status embed_all(run *u, rag_embedder *e, rag_error *err)
 {
-    rag_embed_tally t = {0, 0};
+    rag_embed_tally t = {0, 0, 0};
     double began = rag_flow_now_ms();
     rag_status st =
         rag_flow_embed_missing(&t, u->r, e, u->opts->reembed, u->watch, err);
@@ -690,6 +654,7 @@ static rag_status embed_all(run *u, rag_embedder *e, rag_error *err)
     u->report->n_reused = t.n_reused;
     u->report->ms_embed = rag_flow_now_ms() - began;
     say_windowed(u, e);
+    rag_flow_note_rate(u->r, t.n_tokens, u->report->ms_embed);
     return st;
 }
 
@@ -712,27 +677,6 @@ static rag_status finish(run *u, rag_status st, rag_error *err)
     return st;
 }
 
-/* Dry run: what a remote model would be asked, at the most (texts that the
- * store has vectors of are not sent). */
-static uint64_t requests_of(const run *u)
-{
-    const char *model = u->r->cfg.embed_model;
-    uint64_t batch = u->r->cfg.embed_batch_texts;
-    uint64_t n = u->report->n_chunks;
-    uint64_t missing = 0;
-
-    if (model == NULL || u->opts->no_embed ||
-        (strncmp(model, "openai:", 7) != 0 &&
-         strncmp(model, "ollama:", 7) != 0))
-        return 0;
-    if (batch == 0)
-        batch = RAG_EMBED_BATCH_TEXTS;
-    if (u->r->store != NULL &&
-        rag_store_unembedded_count(&missing, u->r->store, 0, NULL) == RAG_OK)
-        n += missing;
-    return (n + batch - 1) / batch;
-}
-
 rag_status rag_ingest(rag_ingest_report *out, rag *r,
                       const rag_ingest_opts *opts,
                       const rag_ingest_watch *watch, rag_error *err)
@@ -749,6 +693,7 @@ rag_status rag_ingest(rag_ingest_report *out, rag *r,
     rag_status st = RAG_OK;
 
     memset(out, 0, sizeof *out);
+    rag_mem_return_large();
     rag_buf_init(&u.ignored.bytes, RAG_FLOW_MAX_META_BYTES);
     /* a store of another model is refused before anything is written */
     if (!opts->no_embed && !opts->dry_run) {
@@ -765,7 +710,7 @@ rag_status rag_ingest(rag_ingest_report *out, rag *r,
     st = read_all(&u, err);
     out->ms_read = rag_flow_now_ms() - began;
     if (opts->dry_run)
-        out->n_requests = requests_of(&u);
+        rag_flow_estimate(out, r, opts);
     if (st == RAG_OK && e != NULL)
         st = embed_all(&u, e, err);
     out->interrupted = st == RAG_E_CANCELLED;

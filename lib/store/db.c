@@ -10,7 +10,7 @@
 #define TXN_MS 200
 #define TXN_BYTES ((size_t)8 << 20)
 /* words gathered in memory for one segment */
-#define TXN_WORD_BYTES ((size_t)24 << 20)
+#define TXN_WORD_BYTES ((size_t)16 << 20)
 /* segments of words written by this run before they are merged */
 #define MANY_SEGMENTS 16
 

@@ -7,6 +7,8 @@
 
 /* Chunks gathered at once; the store flushes long before, by bytes. */
 #define MAX_PENDING_CHUNKS (UINT32_C(1) << 22)
+#define ORD_MASK ((UINT64_C(1) << RAG_LEX_ORD_BITS) - 1)
+_Static_assert(MAX_PENDING_CHUNKS <= ORD_MASK, "ordinals fit");
 #define FIRST_SLOTS ((size_t)1 << 12)
 
 /* The words of one field of a chunk. */
@@ -28,8 +30,12 @@ void rag_lex_gather_dispose(rag_lex_pending *p)
 size_t rag_lex_pending_bytes(const rag_lex *x)
 {
     const rag_lex_pending *p = &x->pending;
+    size_t slots = p->n_slots;
 
-    return p->n_slots * sizeof *p->slots + p->n_log * sizeof *p->log +
+    /* about to grow: old and new stand side by side then */
+    if (16 * p->n_words > 7 * p->n_slots)
+        slots *= 3;
+    return slots * sizeof *p->slots + p->n_log * sizeof *p->log +
            p->n_chunks * (sizeof *p->ids + sizeof *p->lens);
 }
 
@@ -38,7 +44,8 @@ static rag_lex_pending_word *slot_of(const rag_lex_pending *p, uint64_t word)
 {
     size_t i = (size_t)word & (p->n_slots - 1);
 
-    while (p->slots[i].n_postings != 0 && p->slots[i].word != word)
+    while (p->slots[i].number != 0 &&
+           p->slots[i].key >> RAG_LEX_ORD_BITS != word)
         i = (i + 1) & (p->n_slots - 1);
     return &p->slots[i];
 }
@@ -55,8 +62,8 @@ static bool grow_slots(rag_lex_pending *p)
     p->slots = slots;
     p->n_slots = n;
     for (size_t i = 0; i < n_old; i++)
-        if (old[i].n_postings != 0)
-            *slot_of(p, old[i].word) = old[i];
+        if (old[i].number != 0)
+            *slot_of(p, old[i].key >> RAG_LEX_ORD_BITS) = old[i];
     rag_free(old);
     return true;
 }
@@ -68,24 +75,22 @@ static bool count(rag_lex_pending *p, uint64_t word, uint32_t weight)
     if (2 * (p->n_words + 1) > p->n_slots && !grow_slots(p))
         return false;
     w = slot_of(p, word);
-    if (w->n_postings != 0 && w->last_ord == p->n_chunks) {
-        rag_lex_entry *e = &p->log[w->last];
+    if (w->number != 0 && (w->key & ORD_MASK) == p->n_chunks) {
+        uint32_t *e = &p->log[w->last].ord_tf;
+        uint32_t left = RAG_LEX_MAX_TF - (*e & RAG_LEX_MAX_TF);
 
-        e->tf += e->tf < UINT32_MAX - weight ? weight : 0;
+        *e += weight < left ? weight : left;
         return true;
     }
     if (p->n_log >= UINT32_MAX ||
         !rag_mem_grow(&p->log, &p->cap_log, p->n_log + 1, sizeof *p->log))
         return false;
-    if (w->n_postings == 0) {
-        w->word = word;
-        w->number = (uint32_t)p->n_words++;
-    }
-    p->log[p->n_log] =
-        (rag_lex_entry){.word = w->number, .ord = p->n_chunks, .tf = weight};
+    if (w->number == 0)
+        w->number = (uint32_t)++p->n_words;
+    p->log[p->n_log] = (rag_lex_entry){.word = w->number - 1,
+                                       .ord_tf = p->n_chunks << 8 | weight};
+    w->key = word << RAG_LEX_ORD_BITS | p->n_chunks;
     w->last = (uint32_t)p->n_log++;
-    w->last_ord = p->n_chunks;
-    w->n_postings++;
     return true;
 }
 
@@ -150,31 +155,41 @@ static int by_word(const void *a, const void *b)
 }
 
 /* Entries of the log by word, ordinals ascending (the log's own order):
- * sorted[runs[w].start ...] are those of the w-th word gathered. */
-static void sort_log(uint64_t *sorted, run *runs, const rag_lex_pending *p)
+ * (*sorted)[runs[w].start ...] are the .ord_tf of those of the w-th word
+ * gathered. What was gathered is given back on the way: slots first, then the
+ * log. */
+static bool sort_log(uint32_t **sorted, run *runs, rag_lex_pending *p)
 {
     uint32_t at = 0;
 
     for (size_t i = 0; i < p->n_slots; i++)
-        if (p->slots[i].n_postings != 0)
-            runs[p->slots[i].number] =
-                (run){p->slots[i].word, 0, p->slots[i].n_postings};
+        if (p->slots[i].number != 0)
+            runs[p->slots[i].number - 1].word =
+                p->slots[i].key >> RAG_LEX_ORD_BITS;
+    rag_free(p->slots);
+    p->slots = NULL;
+    p->n_slots = 0;
+    *sorted = rag_realloc_array(NULL, p->n_log, sizeof **sorted);
+    if (*sorted == NULL)
+        return false;
+    for (size_t i = 0; i < p->n_log; i++)
+        runs[p->log[i].word].n++;
     for (size_t i = 0; i < p->n_words; i++) {
         runs[i].start = at;
         at += runs[i].n;
     }
-    for (size_t i = 0; i < p->n_log; i++) {
-        const rag_lex_entry *e = &p->log[i];
-
-        sorted[runs[e->word].start++] =
-            (uint64_t)e->ord << 8 | rag_lex_codec_tf_code(e->tf);
-    }
+    for (size_t i = 0; i < p->n_log; i++)
+        (*sorted)[runs[p->log[i].word].start++] = p->log[i].ord_tf;
     for (size_t i = 0; i < p->n_words; i++)
         runs[i].start -= runs[i].n;
+    rag_free(p->log);
+    p->log = NULL;
+    p->n_log = p->cap_log = 0;
+    return true;
 }
 
 static rag_status write_words(rag_lex *x, int64_t segment, const run *runs,
-                              const uint64_t *sorted, rag_error *err)
+                              const uint32_t *sorted, rag_error *err)
 {
     rag_lex_out o;
     rag_status st = RAG_OK;
@@ -185,9 +200,10 @@ static rag_status write_words(rag_lex *x, int64_t segment, const run *runs,
 
         rag_lex_out_begin(&o, w->word);
         for (uint32_t k = 0; k < w->n; k++) {
-            uint64_t v = sorted[w->start + k];
+            uint32_t v = sorted[w->start + k];
 
-            TRY(rag_lex_out_put(&o, (uint32_t)(v >> 8), (uint8_t)v, err));
+            TRY(rag_lex_out_put(
+                &o, v >> 8, rag_lex_codec_tf_code(v & RAG_LEX_MAX_TF), err));
         }
         TRY(rag_lex_out_end(&o, err));
     }
@@ -217,21 +233,23 @@ out:
 rag_status rag_lex_flush(rag_lex *x, rag_error *err)
 {
     rag_lex_pending *p = &x->pending;
-    uint64_t *sorted = NULL;
+    uint32_t *sorted = NULL;
     run *runs = NULL;
     int64_t segment;
     rag_status st = RAG_OK;
 
     if (p->n_chunks == 0)
         return RAG_OK;
-    sorted = rag_realloc_array(NULL, p->n_log, sizeof *sorted);
     runs = rag_calloc(p->n_words, sizeof *runs);
-    if (sorted == NULL || runs == NULL) {
+    if (runs == NULL) {
         st = rag_fail_nomem(err);
         goto out;
     }
     TRY(check_order(x, err));
-    sort_log(sorted, runs, p);
+    if (!sort_log(&sorted, runs, p)) {
+        st = rag_fail_nomem(err);
+        goto out;
+    }
     if (p->n_words != 0)
         qsort(runs, p->n_words, sizeof *runs, by_word);
     TRY(rag_lex_out_segment(&segment, x, RAG_LEX_WHOLE, p->n_chunks, p->ids[0],

@@ -100,19 +100,22 @@ typedef struct rag_lex_segments {
 
 /* Words gathered in memory: a log of (word, ordinal, frequency), sorted by
  * word when it is flushed. What a further occurrence of a word needs to know
- * stands in its slot: large tables cost a cache miss a look. */
+ * stands in its slot: large tables cost a cache miss a look. Both are packed,
+ * because they stand beside the text of the file being written. */
 typedef struct rag_lex_pending_word {
-    uint64_t word;
-    uint32_t number;     /* in the order of first occurrence */
-    uint32_t n_postings; /* 0: a free slot */
-    uint32_t last;       /* its newest entry of the log */
-    uint32_t last_ord;   /* that entry's chunk */
+    uint64_t key;    /* word << RAG_LEX_ORD_BITS | chunk of its newest entry */
+    uint32_t number; /* in the order of first occurrence, from 1; 0: free */
+    uint32_t last;   /* its newest entry of the log */
 } rag_lex_pending_word;
 
+/* of the ordinals of what is gathered: with a word they fill 64 bits, with a
+ * frequency 32 */
+#define RAG_LEX_ORD_BITS 24
+#define RAG_LEX_MAX_TF UINT32_C(0xFF) /* far beyond the last frequency code */
+
 typedef struct rag_lex_entry {
-    uint32_t word; /* its number */
-    uint32_t ord;
-    uint32_t tf;
+    uint32_t word;   /* its number - 1 */
+    uint32_t ord_tf; /* ordinal << 8 | frequency, at most RAG_LEX_MAX_TF */
 } rag_lex_entry;
 
 typedef struct rag_lex_pending {

@@ -24,7 +24,7 @@
 #define LOCK_POLL_MS 50
 /* page caches: enough for the inner pages of every table */
 #define CACHE_READ "PRAGMA cache_size=-8192"
-#define CACHE_WRITE "PRAGMA cache_size=-16384"
+#define CACHE_WRITE "PRAGMA cache_size=-12288"
 /* pages in the log before it is written back: larger than SQLite's 1000, so
  * that pages which change with every commit are written once */
 #define CHECKPOINT_PAGES 4000

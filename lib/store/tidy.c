@@ -10,7 +10,7 @@
  * change; above, new vectors are searched exactly until they are many */
 #define SMALL_INDEX 20000
 /* words gathered before they are written as a segment, in a rebuild */
-#define REBUILD_BYTES ((size_t)24 << 20)
+#define REBUILD_BYTES ((size_t)16 << 20)
 /* what one chunk may render to: far more than a chunk has */
 #define RENDER_BYTES ((size_t)64 << 20)
 

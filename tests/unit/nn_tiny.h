@@ -11,6 +11,8 @@
 
 #include "test.h"
 
+#include "folder.h"
+
 #include "base/buf.h"
 #include "base/file.h"
 
@@ -58,7 +60,7 @@ static inline const char *tiny_path(const char *name)
 
     if (tiny_folder[0] == '\0') {
         memcpy(tiny_folder, "/tmp/rag-nn-XXXXXX", 19);
-        assert_non_null(mkdtemp(tiny_folder));
+        assert_non_null(folder_new(tiny_folder));
     }
     (void)snprintf(p, 128, "%s/%s", tiny_folder, name);
     return p;

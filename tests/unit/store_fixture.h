@@ -5,8 +5,9 @@
 
 #include "test.h"
 
+#include "folder.h"
+
 #include <errno.h>
-#include <ftw.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -49,7 +50,7 @@ static inline void fix_init(fix *f)
 {
     memset(f, 0, sizeof *f);
     (void)snprintf(f->base, sizeof f->base, "/tmp/rag_store_XXXXXX");
-    assert_non_null(mkdtemp(f->base));
+    assert_non_null(folder_new(f->base));
     (void)snprintf(f->dir, sizeof f->dir, "%s/st", f->base);
     (void)snprintf(f->state, sizeof f->state, "%s/state", f->base);
     OK(fix_open(&f->s, f, true, &f->err), &f->err);
@@ -65,20 +66,11 @@ static inline void fix_reopen(fix *f, bool write)
     OK(fix_open(&f->s, f, write, &f->err), &f->err);
 }
 
-static inline int fix_remove_one(const char *path, const struct stat *sb,
-                                 int flag, struct FTW *ftw)
-{
-    (void)sb;
-    (void)flag;
-    (void)ftw;
-    return remove(path);
-}
-
 static inline void fix_done(fix *f)
 {
     rag_store_close(f->s);
     f->s = NULL;
-    (void)nftw(f->base, fix_remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    folder_drop(f->base);
 }
 
 /* One document of n_chunks lines "word<tag> shared line <i>\n"; every line is a

@@ -6,9 +6,10 @@
 
 #include "test.h"
 
+#include "folder.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,15 +34,6 @@ typedef struct sy {
     bool cancel;
     long n;
 } sy;
-
-static inline int sy_remove_one(const char *path, const struct stat *sb,
-                                int flag, struct FTW *ftw)
-{
-    (void)sb;
-    (void)flag;
-    (void)ftw;
-    return remove(path);
-}
 
 /* base/name; a few at once. */
 static inline const char *sy_at(const sy *f, const char *name)
@@ -115,7 +107,7 @@ static inline void sy_init(sy *f)
 {
     memset(f, 0, sizeof *f);
     (void)snprintf(f->base, sizeof f->base, "/tmp/rag_sync_XXXXXX");
-    assert_non_null(mkdtemp(f->base));
+    assert_non_null(folder_new(f->base));
     (void)snprintf(f->store, sizeof f->store, "%s/st", f->base);
     (void)snprintf(f->state, sizeof f->state, "%s/state", f->base);
     (void)snprintf(f->data, sizeof f->data, "%s/data", f->base);
@@ -128,6 +120,7 @@ static inline void sy_init(sy *f)
                      .cwd = f->cwd,
                      .embed_model = "none",
                      .retrieve_k = 8,
+                     .embed_price_per_mtok = -1,
                      .retrieve_dense_weight = -1,
                      .n_jobs = 1, /* so that the order is the same every time */
                      .cancelled = sy_cancelled,
@@ -143,7 +136,7 @@ static inline void sy_done(sy *f)
     rag_buf_dispose(&f->said);
     rag_buf_dispose(&f->why);
     rag_buf_dispose(&f->notes);
-    (void)nftw(f->base, sy_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    folder_drop(f->base);
 }
 
 static inline void sy_on_file(void *ctx, const rag_ingest_file *file)

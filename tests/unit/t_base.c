@@ -1,5 +1,7 @@
 #include "test.h"
 
+#include "folder.h"
+
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -278,7 +280,7 @@ static void file_replaces_and_reads(void **state)
     struct stat sb;
 
     (void)state;
-    assert_non_null(mkdtemp(dir));
+    assert_non_null(folder_new(dir));
     path = rag_file_join(dir, "x y");
     OK(rag_file_replace(path, "hello", 5, &err), &err);
     OK(rag_file_replace(path, "world!", 6, &err), &err);

@@ -1,5 +1,7 @@
 #include "test.h"
 
+#include "folder.h"
+
 #include <math.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -185,7 +187,7 @@ static int make_dir(void **state)
 
     (void)state;
     (void)snprintf(dir, sizeof dir, "/tmp/rag_t_eval_XXXXXX");
-    if (mkdtemp(dir) == NULL)
+    if (folder_new(dir) == NULL)
         return -1;
     (void)snprintf(path, sizeof path, "%s/qrels", dir);
     if (mkdir(path, 0700) != 0)

@@ -1,5 +1,7 @@
 #include "test.h"
 
+#include "folder.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -751,7 +753,7 @@ static void test_no_library(void **state)
     FILE *f;
 
     (void)state;
-    assert_non_null(mkdtemp(dir));
+    assert_non_null(folder_new(dir));
     snprintf(lib, sizeof lib, "%s/libcurl.so.4", dir);
     f = fopen(lib, "w");
     assert_non_null(f);

@@ -115,7 +115,7 @@ static void fresh(fix *f)
 {
     memset(f, 0, sizeof *f);
     (void)snprintf(f->base, sizeof f->base, "/tmp/rag_crash_XXXXXX");
-    assert_non_null(mkdtemp(f->base));
+    assert_non_null(folder_new(f->base));
     (void)snprintf(f->dir, sizeof f->dir, "%s/st", f->base);
     (void)snprintf(f->state, sizeof f->state, "%s/state", f->base);
 }

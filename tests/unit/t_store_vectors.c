@@ -121,17 +121,22 @@ static void test_dense(void **state)
     fix_done(&f);
 }
 
+/* The newest: the one before may still lie there. */
 static rag_status index_name(char path[200], const fix *f)
 {
+    char newest[80] = "";
     DIR *d = opendir(f->dir);
     struct dirent *e;
 
     assert_non_null(d);
     path[0] = '\0';
     while ((e = readdir(d)) != NULL)
-        if (rag_str_ends(rag_str_of(e->d_name), ".idx"))
-            (void)snprintf(path, 200, "%s/%.80s", f->dir, e->d_name);
+        if (rag_str_ends(rag_str_of(e->d_name), ".idx") &&
+            strverscmp(e->d_name, newest) > 0)
+            (void)snprintf(newest, sizeof newest, "%.79s", e->d_name);
     (void)closedir(d);
+    if (newest[0] != '\0')
+        (void)snprintf(path, 200, "%s/%s", f->dir, newest);
     return path[0] != '\0' ? RAG_OK : RAG_E_NOTFOUND;
 }
 

@@ -581,10 +581,53 @@ static int stop(void **state)
     return 0;
 }
 
+/* A dry run guesses time from the last run's speed, money from the price, and
+ * says neither when it cannot know; it asks the server nothing. */
+static void test_estimate(void **state)
+{
+    sy f;
+    long before;
+
+    (void)state;
+    init(&f, "estimate=1");
+    prose(&f, "docs/a.md", 1, 12);
+    f.o.dry_run = true;
+    OK(sy_run_mode(&f, RAG_OPEN_NONE, (const char *const[]){"docs", NULL}),
+       &f.err);
+    assert_true(f.rep.n_tokens > 3000);
+    assert_true(f.rep.estimated_ms != f.rep.estimated_ms);
+    assert_true(f.rep.estimated_cost != f.rep.estimated_cost);
+    f.cfg.embed_price_per_mtok = 0.5;
+    OK(sy_run_mode(&f, RAG_OPEN_NONE, (const char *const[]){"docs", NULL}),
+       &f.err);
+    assert_true(f.rep.estimated_cost > (double)f.rep.n_tokens * 0.499e-6 &&
+                f.rep.estimated_cost < (double)f.rep.n_tokens * 0.501e-6);
+    assert_int_equal(texts("estimate=1"), 0);
+    f.o.dry_run = false;
+    SY_OK(&f, "docs");
+    before = texts("estimate=1");
+    assert_true(before > 10);
+    prose(&f, "docs/b.md", 2, 12);
+    f.o.dry_run = true;
+    OK(sy_run_mode(&f, RAG_OPEN_READ, (const char *const[]){"docs", NULL}),
+       &f.err);
+    assert_int_equal(f.rep.n_added, 1);
+    assert_true(f.rep.estimated_ms > f.rep.ms_read);
+    assert_true(f.rep.estimated_ms < 3600e3);
+    /* the speed of another model says nothing */
+    f.cfg.embed_model = "openai:another";
+    OK(sy_run_mode(&f, RAG_OPEN_READ, (const char *const[]){"docs", NULL}),
+       &f.err);
+    assert_true(f.rep.estimated_ms != f.rep.estimated_ms);
+    assert_int_equal(texts("estimate=1"), before);
+    sy_done(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_once),
+        cmocka_unit_test(test_estimate),
         cmocka_unit_test(test_moved),
         cmocka_unit_test(test_twins),
         cmocka_unit_test(test_interrupted),

@@ -1,5 +1,7 @@
 #include "test.h"
 
+#include "folder.h"
+
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -116,7 +118,7 @@ int main(void)
         cmocka_unit_test(test_key_of_another),
     };
 
-    if (mkdtemp(folder) == NULL)
+    if (folder_new(folder) == NULL)
         return 1;
     return cmocka_run_group_tests(tests, NULL, remove_all);
 }

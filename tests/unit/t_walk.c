@@ -3,9 +3,10 @@
 
 #include "test.h"
 
+#include "folder.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -24,20 +25,11 @@ typedef struct fix {
     rag_error err;
 } fix;
 
-static int remove_one(const char *path, const struct stat *sb, int flag,
-                      struct FTW *ftw)
-{
-    (void)sb;
-    (void)flag;
-    (void)ftw;
-    return remove(path);
-}
-
 static void init(fix *f)
 {
     memset(f, 0, sizeof *f);
     (void)snprintf(f->dir, sizeof f->dir, "/tmp/rag_walk_XXXXXX");
-    assert_non_null(mkdtemp(f->dir));
+    assert_non_null(folder_new(f->dir));
     rag_buf_init(&f->files, 1 << 20);
     rag_buf_init(&f->troubles, 1 << 20);
 }
@@ -47,7 +39,7 @@ static void done(fix *f)
     rag_walk_free(f->w);
     rag_buf_dispose(&f->files);
     rag_buf_dispose(&f->troubles);
-    (void)nftw(f->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    folder_drop(f->dir);
 }
 
 static const char *at(const fix *f, const char *name)

@@ -6,6 +6,8 @@
 
 #include "test.h"
 
+#include "folder.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -348,7 +350,7 @@ static inline bool set_up(int argc, char **argv)
     program = argv[0];
     if (argc == 3)
         (void)snprintf(folder, sizeof folder, "%s", argv[2]);
-    else if (mkdtemp(folder) == NULL)
+    else if (folder_new(folder) == NULL)
         return false;
     many = set_new(MANY, DIMS);
     narrow = set_new(20000, 8);

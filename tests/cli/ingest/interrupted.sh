@@ -1,5 +1,6 @@
 mkdir docs; echo text > docs/a.txt; mkfifo pipe
-rag ingest --init - --name slow <pipe & p=$!
+# a shell's `&` ignores SIGINT; here it is as after Ctrl-C at a terminal
+env --default-signal=INT rag ingest --init - --name slow <pipe & p=$!
 exec 8>pipe
 sleep 0.5
 kill -INT $p

@@ -16,8 +16,13 @@
 /* a table's header is repeated as context up to this length */
 #define CONTEXT_BYTES 2048u
 
+/* nothing so short is cut further: whatever it holds, that is fewer tokens than
+ * half of a window */
+#define SMALLEST_BYTES 200u
+
 typedef struct work {
     const rag_doc *doc;
+    const rag_chunk_opts *opts;
     rag_chunks *made;
     size_t cap_chunks;
     size_t *section_blocks; /* [n_sections] the heading's block */
@@ -192,6 +197,53 @@ static void set_context(work *w, rag_chunk *c, size_t own_start)
     }
 }
 
+/* A heading path no deeper than that: levels rise. */
+#define MAX_PATH 8
+
+/* Does the model read the chunk at once? */
+static bool fits(const work *w, const rag_chunk *c)
+{
+    const rag_doc *doc = w->doc;
+    rag_str path[MAX_PATH];
+    rag_chunk_parts p = {
+        .type = doc->type,
+        .title = doc->title,
+        .context = rag_str_n(doc->text + c->context_start,
+                             c->context_end - c->context_start),
+        .body = rag_str_n(doc->text + c->start, c->end - c->start)};
+    size_t at = MAX_PATH;
+
+    if (w->opts == NULL || w->opts->fits == NULL ||
+        c->end - c->start <= SMALLEST_BYTES)
+        return true;
+    for (uint32_t i = c->section; i != UINT32_MAX && at != 0;
+         i = w->made->sections[i].parent)
+        path[--at] = w->made->sections[i].heading;
+    p.headings = path + at;
+    p.n_headings = MAX_PATH - at;
+    return w->opts->fits(w->opts->fits_ctx, &p);
+}
+
+/* Where [start, end) is cut in two: a line's end near the middle, a space, a
+ * grapheme's end. */
+static size_t halve(const rag_doc *doc, size_t start, size_t end)
+{
+    static const char marks[] = {'\n', ' '};
+    rag_str all = {doc->text, doc->text_len};
+    size_t middle = start + (end - start) / 2;
+    size_t reach = (end - start) / 4;
+
+    for (size_t k = 0; k < sizeof marks; k++)
+        for (size_t d = 0; d < 2 * reach; d++) { /* by turns on both sides */
+            size_t at = d % 2 == 0 ? middle + d / 2 : middle - d / 2 - 1;
+
+            if (doc->text[at] == marks[k] &&
+                rag_utf8_is_grapheme_break(all, at + 1))
+                return at + 1;
+        }
+    return rag_utf8_grapheme_floor(all, middle);
+}
+
 static rag_status take(void *ctx, size_t overlap, size_t start, size_t end,
                        rag_error *err)
 {
@@ -214,6 +266,16 @@ static rag_status take(void *ctx, size_t overlap, size_t start, size_t end,
     c->n_tokens =
         rag_chunk_tokens(rag_str_n(w->doc->text + c->start, c->end - c->start));
     set_context(w, c, start);
+    if (!fits(w, c)) {
+        size_t middle = halve(w->doc, start, end);
+        rag_status st;
+
+        if (middle <= start || middle >= end)
+            return RAG_OK; /* a single grapheme */
+        m->n_chunks--;
+        st = take(w, start, start, middle, err);
+        return st == RAG_OK ? take(w, middle, middle, end, err) : st;
+    }
     return RAG_OK;
 }
 
@@ -245,6 +307,7 @@ rag_status rag_chunk_doc(rag_chunks **out, const rag_doc *doc,
 
     *out = NULL;
     w.doc = doc;
+    w.opts = opts;
     w.made = rag_calloc(1, sizeof *w.made);
     if (w.made == NULL)
         return rag_fail_nomem(err);

@@ -43,9 +43,15 @@ typedef struct rag_chunks {
     size_t n_sections;
 } rag_chunks;
 
+struct rag_chunk_parts;
+
 typedef struct rag_chunk_opts {
     uint32_t min_tokens; /* 0: 250 */
     uint32_t max_tokens; /* 0: 400 */
+    /* Is it short enough for the model? What is not, whatever the estimate
+     * said, is halved until it is. NULL: nobody asks. */
+    bool (*fits)(void *ctx, const struct rag_chunk_parts *parts);
+    void *fits_ctx;
 } rag_chunk_opts;
 
 RAG_NODISCARD rag_status rag_chunk_doc(rag_chunks **out, const rag_doc *doc,

@@ -34,6 +34,11 @@ RAG_NODISCARD rag_status rag_flow_embedder(rag_embedder **out, rag *r,
 RAG_NODISCARD rag_status rag_flow_embedder_new(rag_embedder **out, char **model,
                                                const rag_config *cfg,
                                                rag_error *err);
+/* Path of the built-in embedding model of the settings; *out NULL: they name
+ * another, or none. */
+RAG_NODISCARD rag_status rag_flow_builtin_path(char **out,
+                                               const rag_config *cfg,
+                                               rag_error *err);
 /* "provider:name" -> its parts; false when malformed. */
 bool rag_flow_model_parts(char provider[16], const char **name,
                           const char *model);

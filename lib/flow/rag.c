@@ -173,6 +173,19 @@ out:
     return st;
 }
 
+rag_status rag_flow_builtin_path(char **out, const rag_config *cfg,
+                                 rag_error *err)
+{
+    char *model = NULL;
+    rag_status st = resolve(&model, cfg, err);
+
+    *out = NULL;
+    if (st == RAG_OK && strncmp(model, "builtin:", 8) == 0)
+        st = rag_flow_model_path(out, cfg, model + 8, err);
+    rag_free(model);
+    return st;
+}
+
 rag_status rag_flow_embedder(rag_embedder **out, rag *r, rag_error *err)
 {
     rag_status st;

@@ -1,4 +1,5 @@
 #include "flow/sync.h"
+#include "flow/fit.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -78,6 +79,7 @@ struct rag_sync {
     const rag_ingest_watch *watch;
     rag_ingest_report *report;
     rag_chunk_opts chunk_opts;
+    rag_fit *fit; /* NULL: no built-in model */
     rag_pool *pool;
     double began_ms;
     uint8_t *saw; /* bit per file id */
@@ -618,6 +620,7 @@ rag_status rag_sync_new(rag_sync **out, rag *r, const rag_ingest_opts *opts,
                         rag_ingest_report *report, rag_error *err)
 {
     rag_sync *s = rag_calloc(1, sizeof *s);
+    rag_status st;
 
     *out = s;
     if (s == NULL)
@@ -632,7 +635,12 @@ rag_status rag_sync_new(rag_sync **out, rag *r, const rag_ingest_opts *opts,
     (void)pthread_mutex_init(&s->lock, NULL);
     (void)pthread_cond_init(&s->filled, NULL);
     (void)pthread_cond_init(&s->drained, NULL);
-    return RAG_OK;
+    st = rag_fit_new(&s->fit, &r->cfg, err);
+    if (s->fit != NULL) {
+        s->chunk_opts.fits = rag_fit_fits;
+        s->chunk_opts.fits_ctx = s->fit;
+    }
+    return st;
 }
 
 void rag_sync_free(rag_sync *s)
@@ -656,6 +664,7 @@ void rag_sync_free(rag_sync *s)
     (void)pthread_mutex_destroy(&s->lock);
     (void)pthread_cond_destroy(&s->filled);
     (void)pthread_cond_destroy(&s->drained);
+    rag_fit_free(s->fit);
     rag_free(s->saw);
     rag_free(s);
 }

@@ -608,6 +608,67 @@ static void memory_may_run_out_anywhere(void **state)
     rag_buf_dispose(&b);
 }
 
+/* A model that reads 700 bytes, headings and table header counted. */
+static bool fits_700(void *ctx, const struct rag_chunk_parts *parts)
+{
+    rag_buf b;
+    bool yes;
+
+    (*(size_t *)ctx)++;
+    rag_buf_init(&b, 1 << 20);
+    rag_chunk_input(&b, parts);
+    yes = b.failed == RAG_OK && b.len <= 700;
+    rag_buf_dispose(&b);
+    return yes;
+}
+
+/* What the model does not read at once is halved, and nothing else changes:
+ * the same text is covered, graphemes stay whole, rows keep their header. */
+static void what_does_not_fit_is_halved(void **state)
+{
+    (void)state;
+    for (int k = 0; k < 4; k++) {
+        size_t n_asked = 0;
+        rag_chunk_opts o = {0, 0, fits_700, &n_asked};
+        rag_chunks *plain;
+        rag_chunks *c;
+        made_doc *m;
+        size_t covered = 0;
+        rag_error err;
+        rag_buf b;
+
+        rag_buf_init(&b, 1 << 24);
+        add_text(&b, 60000, k & 1, false);
+        if (k & 2) { /* no place to cut at but between graphemes */
+            rag_buf_clear(&b);
+            for (int i = 0; i < 3000; i++)
+                rag_buf_addz(&b, "\xE1\x84\x80\xE1\x85\xA1\xE1\x86\xA8");
+        }
+        m = made_new(rag_buf_str(&b), RAG_DOC_TEXT, false);
+        plain = chunk(m);
+        OK(rag_chunk_doc(&c, &m->doc, &o, &err), &err);
+        assert_true(c->n_chunks > plain->n_chunks);
+        assert_true(n_asked >= c->n_chunks);
+        for (size_t i = 0; i < c->n_chunks; i++) {
+            rag_str all = {m->doc.text, m->doc.text_len};
+            const rag_chunk *x = &c->chunks[i];
+
+            assert_true(x->end > x->start && x->end - x->start <= 700);
+            assert_true(i == 0 || x->start > c->chunks[i - 1].start);
+            assert_true(rag_utf8_is_grapheme_break(all, x->start));
+            assert_true(rag_utf8_is_grapheme_break(all, x->end));
+            for (size_t at = covered; at < x->start; at++)
+                assert_true(m->doc.text[at] == ' ' || m->doc.text[at] == '\n');
+            covered = x->end;
+        }
+        assert_true(covered + 2 >= m->doc.text_len);
+        rag_chunks_free(plain);
+        rag_chunks_free(c);
+        made_free(m);
+        rag_buf_dispose(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -621,6 +682,7 @@ int main(void)
         cmocka_unit_test(a_line_costs_six_chunks_at_most),
         cmocka_unit_test(a_heading_costs_its_own_chunks),
         cmocka_unit_test(hostile_texts_are_cut_too),
+        cmocka_unit_test(what_does_not_fit_is_halved),
         cmocka_unit_test(memory_may_run_out_anywhere),
     };
 

@@ -137,7 +137,12 @@ static void measure(rag *r, const char *dir, const rag_json *floors,
 static void ingest(rag *r, const char *docs, bool no_embed)
 {
     const rag_ingest_opts o = {
-        .paths = &docs, .n_paths = 1, .stdin_fd = -1, .no_embed = no_embed};
+        .paths = &docs,
+        .n_paths = 1,
+        .stdin_fd = -1,
+        .no_embed = no_embed,
+        /* the kept store may have vectors of an older model file */
+        .reembed = !no_embed};
     rag_ingest_report report;
     rag_error err;
 

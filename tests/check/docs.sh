@@ -20,6 +20,7 @@ ln -s "$bin" "$work/bin/rag"
 clean() {
     (cd "$work/w" && env -i PATH="$work/bin:/usr/bin:/bin" HOME="$work/w" LC_ALL=C.UTF-8 TZ=UTC "$@")
 }
+# shellcheck disable=SC2016 # the inner shell's $0
 clean sh -c '. "$0"; docs' "$root/tests/cli/lib.sh"
 
 # times, sizes and the scratch folder read the same everywhere

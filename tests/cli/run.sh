@@ -46,6 +46,7 @@ normalise() {
 run() {
     dir=$work/$(basename "$(dirname "$1")").$(basename "$1" .sh)
     mkdir "$dir" "$dir/home" "$dir/w"
+    # shellcheck disable=SC2016 # the inner shell's names
     (cd "$dir/w" && exec env -i PATH="$work/bin:/usr/bin:/bin" HOME="$dir/home" \
         LC_ALL=C.UTF-8 TZ=UTC CASES="$cases" \
         ${RAG_TEST_MODEL:+"RAG_TEST_MODEL=$RAG_TEST_MODEL"} \

@@ -106,6 +106,14 @@ out:
     return st;
 }
 
+/* Numbers of a damaged table may be anything; a sum that overflows is as wrong
+ * as one that does not. */
+static void add_up(int64_t *sum, int64_t n)
+{
+    if (__builtin_add_overflow(*sum, n, sum))
+        *sum = INT64_MAX;
+}
+
 /* Are all pieces and chunks of a document there? */
 static rag_status parts_ok(bool *ok, rag_store *s, int64_t doc_id,
                            int64_t first, int64_t n, int64_t text_bytes,
@@ -165,8 +173,8 @@ static rag_status count_docs(counted *t, rag_store *s, rag_error *err)
         }
         t->n_wrong += ok ? 0 : 1;
         t->sums.n_docs++;
-        t->sums.n_chunks += n;
-        t->sums.text_bytes += rag_q_col(&q, 3);
+        add_up(&t->sums.n_chunks, n);
+        add_up(&t->sums.text_bytes, rag_q_col(&q, 3));
     }
 out:
     rag_q_close(&q);

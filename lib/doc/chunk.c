@@ -333,5 +333,5 @@ void rag_chunks_free(rag_chunks *c)
 
 const char *rag_chunk_version(void)
 {
-    return "chunk/1";
+    return "chunk/2";
 }

@@ -63,7 +63,7 @@ void rag_chunks_free(rag_chunks *c);
  * Korean and English prose. */
 uint32_t rag_chunk_tokens(rag_str text);
 
-/* Version of boundaries, estimate and input together, e.g. "chunk/1". */
+/* Version of boundaries, estimate and input together, e.g. "chunk/2". */
 const char *rag_chunk_version(void);
 
 /* What is embedded of a chunk (and hashed for the vector's key), and what the

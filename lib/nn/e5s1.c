@@ -374,7 +374,7 @@ out:
 static rag_status read_all(rag_source *s, rag_error *err)
 {
     reader r = {s->maps[0].ptr, s->maps[0].len, 0, false};
-    sizes z;
+    sizes z = {0};
     rag_status st;
 
     TRY(read_head(s, &z, &r, err));

@@ -10,17 +10,17 @@
  * behind an edit; here a boundary is decided by what stands near it only.
  *
  * 1. Candidates are taken strongest first (equals by a hash of the text beside
- *    them), and one is cut at when both pieces that it leaves have nine tenths
- *    of the least size. This is random sequential adsorption: what a change
+ *    them), and one is cut at when both pieces that it leaves have 95 % of
+ *    the least size. This is random sequential adsorption: what a change
  *    touches is a chain of ever weaker neighbours within reach, and such
- *    chains are short: of 20,000 changed lines in documents of 1,000 chunks
- *    two made six new chunks, none more. With one threshold only, that is: a
+ *    chains are short: of 10,000 changed lines in documents of 1,000 chunks
+ *    none made more than five new chunks. With one threshold only, that is: a
  *    first version kept every piece divisible into chunks of 250 to 400
  *    tokens, and its chains were twice as long; the cheapest of all ways to
  *    cut (dynamic programming) was worse still, because two ways shifted
  *    against each other cost nearly the same. A second version let long pieces
  *    give their ends to the ones behind: more of them were in range (90 % for
- *    76 %), but one change in 5,000 made seven or eight new chunks.
+ *    80 %), but one change in 5,000 made seven or eight new chunks.
  * 2. The pieces are now up to twice that size. One that is too long is cut in
  *    two, or left when it is only a tenth too long.
  * 3. What no boundary divides is cut inside lines, then inside words.
@@ -121,7 +121,7 @@ static size_t place_of(const rag_chunk_cutter *c, uint32_t at)
 static rag_status adsorb(rag_chunk_cutter *c, uint32_t from, uint32_t to,
                          unsigned least, rag_error *err)
 {
-    const uint64_t min = c->lim.min - c->lim.min / 10;
+    const uint64_t min = c->lim.min - c->lim.min / 20;
     size_t n = 0;
 
     if (!rag_mem_grow(&c->order, &c->cap_order, (size_t)(to - from),

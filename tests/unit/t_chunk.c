@@ -174,7 +174,7 @@ static void sizes_are_in_range(void **state)
             assert_in_range(n, 150, 441);
             n_good += n >= 250 && n <= 400;
         }
-        assert_true(n_good * 100 >= c->n_chunks * 70);
+        assert_true(n_good * 100 >= c->n_chunks * 75);
         rag_chunks_free(c);
         made_free(m);
         rag_buf_dispose(&b);

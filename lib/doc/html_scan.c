@@ -140,13 +140,14 @@ void rag_html_scan_tame_refs(char *text, size_t len)
 
     while (at + 2 < len) {
         char *sign = memchr(text + at, '&', len - at - 2);
+        const char *digits;
         uint32_t base = 10;
         uint32_t cp = 0;
         size_t start;
 
         if (sign == NULL)
             return;
-        start = at = (size_t)(sign - text) + 1;
+        at = (size_t)(sign - text) + 1;
         if (text[at] != '#')
             continue;
         at++;
@@ -154,16 +155,17 @@ void rag_html_scan_tame_refs(char *text, size_t len)
             base = 16;
             at++;
         }
+        start = at;
         for (; at < len && digit_of(text[at], base) != base; at++)
             if (cp <= LAST_CODE_POINT)
                 cp = cp * base + digit_of(text[at], base);
         if (cp <= LAST_CODE_POINT)
             continue;
-        /* at least "#1114112" or "#x110000": there is room for "#xFFFD" */
+        /* in the same base, for a hexadecimal digit may follow a decimal one;
+         * at least "1114112" or "110000" stood there */
+        digits = base == 16 ? "FFFD" : "65533";
         memset(text + start, '0', at - start);
-        text[start] = '#';
-        text[start + 1] = 'x';
-        memcpy(text + at - 4, "FFFD", 4);
+        memcpy(text + at - strlen(digits), digits, strlen(digits));
     }
 }
 

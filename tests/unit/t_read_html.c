@@ -204,6 +204,15 @@ static void references_past_unicode_are_replaced(void **state)
     }
 }
 
+static void reference_before_a_hex_digit_stays_decimal(void **state)
+{
+    rag_doc *d = read_one("a.html", "<p>&#8800000FFF1;");
+
+    (void)state;
+    assert_string_equal(d->text, "\uFFFDFFF1;");
+    rag_doc_free(d);
+}
+
 static void other_references_stay(void **state)
 {
     static const char *const same[] = {
@@ -252,6 +261,7 @@ int main(void)
         cmocka_unit_test(flat_pages_are_read),
         cmocka_unit_test(depth_is_measured),
         cmocka_unit_test(references_past_unicode_are_replaced),
+        cmocka_unit_test(reference_before_a_hex_digit_stays_decimal),
         cmocka_unit_test(other_references_stay),
         cmocka_unit_test(out_of_memory_is_reported),
     };

@@ -144,35 +144,80 @@ TIER static inline int32_t vf_store_n8(int8_t *q, vf x, size_t n)
 
 #include "nn/kern_body.h"
 
-/* Two products fit into 16 bits: |w| as unsigned times a with w's sign, at most
- * 2 * 127 * 127. The sums of two quads fit, too, where the weights of both come
- * to at most this; most do, and save a widening. */
-#define PAIR_MAX 258
+/*
+ * The product multiplies unsigned by signed bytes: the amounts u = |w| by the
+ * activations, turned where a weight is negative. a ^ -1 is -a - 1, so what
+ * comes out is too small by the sum of the amounts of the negative weights,
+ * with which every sum therefore begins. (vpsignb would turn exactly, but runs
+ * where the products do; vpxor runs anywhere.)
+ *
+ * Two products fit into 16 bits: at most 2 * 127 * 128. The sums of two quads
+ * fit, too, where the amounts of both come to at most this; most do, and save a
+ * widening.
+ */
+#define PAIR_MAX 255
 /* quads whose pairs are told apart; longer rows are added by the safe way */
 #define MOST_QUADS ((size_t)4096)
-/* fewer tokens than this do not pay for telling them apart */
-#define TELL_FROM_ROWS ((size_t)8)
-
 TIER static inline __m256i load(const int8_t *w)
 {
     return _mm256_load_si256((const void *)w);
 }
 
-/* is_short[k]: the pair of quads 2k, 2k + 1 of 8 outputs may be added in 16
- * bits. */
-TIER static void tell_pairs(uint8_t *is_short, const int8_t *w, size_t n_pairs)
+/* The weights of 8 outputs. Pairs of quads that may be added in 16 bits and
+ * the others, each kind by itself: a branch inside the product would be guessed
+ * wrong too often. */
+typedef struct pairs {
+    __m256i first; /* what the sums begin with */
+    size_t n_short;
+    size_t n_long;
+    uint16_t is_short[MOST_QUADS / 2];
+    uint16_t is_long[MOST_QUADS / 2];
+} pairs;
+
+/* 16-bit sums, two by two, of |w| and of |w| - w, which is twice the amount of
+ * what is negative. */
+TIER static inline __m256i amounts(__m256i *twice, __m256i w)
 {
     const __m256i ones = _mm256_set1_epi8(1);
+    __m256i sum = _mm256_maddubs_epi16(_mm256_abs_epi8(w), ones);
+
+    *twice = _mm256_sub_epi16(sum, _mm256_maddubs_epi16(ones, w));
+    return sum;
+}
+
+TIER static void tell_pairs(pairs *p, const int8_t *w, size_t n_quads,
+                            const int8_t *next)
+{
+    const __m256i ones = _mm256_set1_epi16(1);
     const __m256i most = _mm256_set1_epi16(PAIR_MAX);
+    __m256i twice = _mm256_setzero_si256();
+    __m256i t0;
+    __m256i t1;
+    size_t n_short = 0;
+    size_t n_long = 0;
 
-    for (size_t k = 0; k < n_pairs; k++, w += 256) {
-        __m256i s = _mm256_add_epi16(
-            _mm256_maddubs_epi16(_mm256_abs_epi8(load(w)), ones),
-            _mm256_maddubs_epi16(_mm256_abs_epi8(load(w + 128)), ones));
+    for (size_t k = 0; k < n_quads / 2; k++, w += 256, next += 64) {
+        __m256i s = _mm256_add_epi16(amounts(&t0, load(w)),
+                                     amounts(&t1, load(w + 128)));
         __m256i over = _mm256_cmpgt_epi16(s, most);
+        size_t is_short = (size_t)_mm256_testz_si256(over, over);
 
-        is_short[k] = (uint8_t)_mm256_testz_si256(over, over);
+        t0 = _mm256_madd_epi16(_mm256_add_epi16(t0, t1), ones);
+        twice = _mm256_add_epi32(twice, t0);
+        /* the panel behind this one comes from afar: ask for it now */
+        _mm_prefetch((const char *)next, _MM_HINT_T1);
+        p->is_short[n_short] = (uint16_t)k;
+        p->is_long[n_long] = (uint16_t)k;
+        n_short += is_short;
+        n_long += 1 - is_short;
     }
+    if (n_quads % 2 != 0) {
+        (void)amounts(&t0, load(w));
+        twice = _mm256_add_epi32(twice, _mm256_madd_epi16(t0, ones));
+    }
+    p->first = _mm256_srli_epi32(twice, 1);
+    p->n_short = n_short;
+    p->n_long = n_long;
 }
 
 /* what an instruction of our own reads */
@@ -183,40 +228,40 @@ typedef struct eight {
     int8_t at[8];
 } eight;
 
-#define ZERO(i) __m256i c##i = _mm256_setzero_si256()
+#define START(i) __m256i c##i = p->first
 /* Instructions by hand: compilers otherwise fetch all activations before they
  * use the first and run out of registers. T = the products of one quad of token
  * i, two and two added. */
-#define PART(T, U, W_, AT)                                                     \
+#define PART(T, U, M_, AT)                                                     \
     "vpbroadcastd " #AT "(%[a]), %[" #T "]\n\t"                                \
-    "vpsignb %[" #W_ "], %[" #T "], %[" #T "]\n\t"                             \
+    "vpxor %[" #M_ "], %[" #T "], %[" #T "]\n\t"                               \
     "vpmaddubsw %[" #T "], %[" #U "], %[" #T "]\n\t"
 #define SHORT(i)                                                               \
-    __asm__(PART(t, u0, w0, 0)                                                 \
-                PART(v, u1, w1, 4) "vpaddw %[v], %[t], %[t]\n\t"               \
+    __asm__(PART(t, u0, m0, 0)                                                 \
+                PART(v, u1, m1, 4) "vpaddw %[v], %[t], %[t]\n\t"               \
                                    "vpmaddwd %[ones], %[t], %[t]\n\t"          \
                                    "vpaddd %[t], %[c], %[c]"                   \
             : [c] "+x"(c##i), [t] "=&x"(t), [v] "=&x"(v)                       \
-            : [w0] "x"(w0), [w1] "x"(w1), [u0] "x"(u0), [u1] "x"(u1),          \
-              [ones] "x"(ones), [a] "r"(a + (i)*stride),                       \
-              "m"(*(const eight *)(const void *)(a + (i)*stride)))
+            : [m0] "x"(m0), [m1] "x"(m1), [u0] "x"(u0), [u1] "x"(u1),          \
+              [ones] "x"(ones), [a] "r"(ak + (i)*stride),                      \
+              "m"(*(const eight *)(const void *)(ak + (i)*stride)))
 #define LONG(i)                                                                \
-    __asm__(PART(t, u0, w0, 0)                                                 \
-                PART(v, u1, w1, 4) "vpmaddwd %[ones], %[t], %[t]\n\t"          \
+    __asm__(PART(t, u0, m0, 0)                                                 \
+                PART(v, u1, m1, 4) "vpmaddwd %[ones], %[t], %[t]\n\t"          \
                                    "vpmaddwd %[ones], %[v], %[v]\n\t"          \
                                    "vpaddd %[t], %[c], %[c]\n\t"               \
                                    "vpaddd %[v], %[c], %[c]"                   \
             : [c] "+x"(c##i), [t] "=&x"(t), [v] "=&x"(v)                       \
-            : [w0] "x"(w0), [w1] "x"(w1), [u0] "x"(u0), [u1] "x"(u1),          \
-              [ones] "x"(ones), [a] "r"(a + (i)*stride),                       \
-              "m"(*(const eight *)(const void *)(a + (i)*stride)))
+            : [m0] "x"(m0), [m1] "x"(m1), [u0] "x"(u0), [u1] "x"(u1),          \
+              [ones] "x"(ones), [a] "r"(ak + (i)*stride),                      \
+              "m"(*(const eight *)(const void *)(ak + (i)*stride)))
 #define LAST(i)                                                                \
-    __asm__(PART(t, u0, w0, 0) "vpmaddwd %[ones], %[t], %[t]\n\t"              \
+    __asm__(PART(t, u0, m0, 0) "vpmaddwd %[ones], %[t], %[t]\n\t"              \
                                "vpaddd %[t], %[c], %[c]"                       \
             : [c] "+x"(c##i), [t] "=&x"(t)                                     \
-            : [w0] "x"(w0), [u0] "x"(u0), [ones] "x"(ones),                    \
-              [a] "r"(a + (i)*stride),                                         \
-              "m"(*(const four *)(const void *)(a + (i)*stride)))
+            : [m0] "x"(m0), [u0] "x"(u0), [ones] "x"(ones),                    \
+              [a] "r"(ak + (i)*stride),                                        \
+              "m"(*(const four *)(const void *)(ak + (i)*stride)))
 #define PUT(i) _mm256_storeu_si256((void *)(acc + (i)*RAG_KERN_PANEL), c##i)
 
 #define REP1(F) F(0);
@@ -226,35 +271,43 @@ typedef struct eight {
 #define REP5(F) REP4(F) F(4);
 #define REP6(F) REP5(F) F(5);
 
-/* M tokens by 8 outputs: 6 sums, the pair's weights and their amounts, and what
+/* One quad's amounts u and signs m. */
+#define WEIGHTS(u, m, at)                                                      \
+    __m256i m = load(at);                                                      \
+    __m256i u = _mm256_abs_epi8(m);                                            \
+                                                                               \
+    m = _mm256_cmpgt_epi8(_mm256_setzero_si256(), m)
+#define PAIR(k)                                                                \
+    const int8_t *wk = w + (size_t)(k)*256;                                    \
+    const int8_t *ak = a + (size_t)(k)*8;                                      \
+                                                                               \
+    WEIGHTS(u0, m0, wk);                                                       \
+    WEIGHTS(u1, m1, wk + 128)
+
+/* M tokens by 8 outputs: 6 sums, the pair's amounts and signs, and what
  * passes through fit into 16 registers. */
 #define DEFINE_GEMM(M)                                                         \
     TIER static void gemm_##M(int32_t *acc, const int8_t *a, size_t stride,    \
-                              const int8_t *w, size_t n_quads,                 \
-                              const uint8_t *is_short)                         \
+                              const int8_t *w, size_t n_quads, const pairs *p) \
     {                                                                          \
         const __m256i ones = _mm256_set1_epi16(1);                             \
         __m256i t;                                                             \
         __m256i v;                                                             \
                                                                                \
-        REP##M(ZERO) for (size_t k = 0; k < n_quads / 2; k++)                  \
+        REP##M(START) for (size_t i = 0; i < p->n_short; i++)                  \
         {                                                                      \
-            __m256i w0 = load(w);                                              \
-            __m256i w1 = load(w + 128);                                        \
-            __m256i u0 = _mm256_abs_epi8(w0);                                  \
-            __m256i u1 = _mm256_abs_epi8(w1);                                  \
+            PAIR(p->is_short[i]);                                              \
                                                                                \
-            if (is_short[k]) {                                                 \
-                REP##M(SHORT)                                                  \
-            } else {                                                           \
-                REP##M(LONG)                                                   \
-            }                                                                  \
-            a += 8;                                                            \
-            w += 256;                                                          \
+            REP##M(SHORT)                                                      \
+        }                                                                      \
+        for (size_t i = 0; i < p->n_long; i++) {                               \
+            PAIR(p->is_long[i]);                                               \
+                                                                               \
+            REP##M(LONG)                                                       \
         }                                                                      \
         if (n_quads % 2 != 0) {                                                \
-            __m256i w0 = load(w);                                              \
-            __m256i u0 = _mm256_abs_epi8(w0);                                  \
+            const int8_t *ak = a + n_quads / 2 * 8;                            \
+            WEIGHTS(u0, m0, w + n_quads / 2 * 256);                            \
                                                                                \
             REP##M(LAST)                                                       \
         }                                                                      \
@@ -271,27 +324,24 @@ DEFINE_GEMM(6)
 #define MOST_ROWS ((size_t)6)
 
 typedef void (*gemm_fn)(int32_t *acc, const int8_t *a, size_t stride,
-                        const int8_t *w, size_t n_quads,
-                        const uint8_t *is_short);
+                        const int8_t *w, size_t n_quads, const pairs *p);
 
 static const gemm_fn gemm_of[MOST_ROWS + 1] = {NULL,   gemm_1, gemm_2, gemm_3,
                                                gemm_4, gemm_5, gemm_6};
 
 /* At most MOST_QUADS quads by 8 outputs. */
 TIER static void gemm_8(int32_t *acc, const int8_t *a, size_t a_stride,
-                        size_t n_rows, const int8_t *w, size_t n_quads)
+                        size_t n_rows, const int8_t *w, size_t n_quads,
+                        const int8_t *next)
 {
-    uint8_t is_short[MOST_QUADS / 2];
+    pairs p;
     size_t parts = (n_rows + MOST_ROWS - 1) / MOST_ROWS;
 
-    if (n_rows >= TELL_FROM_ROWS)
-        tell_pairs(is_short, w, n_quads / 2);
-    else
-        memset(is_short, 0, n_quads / 2);
+    tell_pairs(&p, w, n_quads, next);
     while (n_rows != 0) {
         size_t m = (n_rows + parts - 1) / parts;
 
-        gemm_of[m](acc, a, a_stride, w, n_quads, is_short);
+        gemm_of[m](acc, a, a_stride, w, n_quads, &p);
         acc += m * RAG_KERN_PANEL;
         a += m * a_stride;
         n_rows -= m;
@@ -303,10 +353,14 @@ TIER static void gemm(int32_t *acc, const int8_t *a, size_t a_stride,
                       const int32_t *a_sum, size_t n_rows, const int8_t *w,
                       size_t n_quads)
 {
+    const int8_t *next = w + n_quads * RAG_KERN_QUAD * RAG_KERN_PANEL;
+
     (void)a_sum;
     assert(n_quads <= MOST_QUADS);
+    /* each eight outputs ask for a quarter of the next panel */
     for (size_t o = 0; o < RAG_KERN_PANEL; o += 8)
-        gemm_8(acc + o, a, a_stride, n_rows, w + o * RAG_KERN_QUAD, n_quads);
+        gemm_8(acc + o, a, a_stride, n_rows, w + o * RAG_KERN_QUAD, n_quads,
+               next + o * n_quads * RAG_KERN_QUAD);
 }
 
 const rag_kern rag_kern_avx2 = {gemm,    out_linear, out_gelu, out_add,

@@ -17,8 +17,9 @@ TIER static inline __m256i quad(const int8_t *p)
     return _mm256_set1_epi32(x);
 }
 
-#define ZERO(i)                                                                \
-    __m256i c##i##a = _mm256_setzero_si256();                                  \
+/* The weights are made unsigned by adding 128: 128 * sum(a) comes off. */
+#define START(i)                                                               \
+    __m256i c##i##a = _mm256_set1_epi32(-128 * a_sum[i]);                      \
     __m256i c##i##b = c##i##a
 /* c += u * x, u unsigned. As an instruction of its own: gcc 12 otherwise keeps
  * every sum in memory as well. */
@@ -31,15 +32,9 @@ TIER static inline __m256i quad(const int8_t *p)
         DOT(c##i##a, u0, x);                                                   \
         DOT(c##i##b, u1, x);                                                   \
     } while (0)
-/* The weights were made unsigned by adding 128: take 128 * sum(a) off again. */
 #define PUT(i)                                                                 \
-    do {                                                                       \
-        __m256i fix = _mm256_set1_epi32(128 * a_sum[i]);                       \
-        int32_t *to = acc + (i)*RAG_KERN_PANEL;                                \
-                                                                               \
-        _mm256_storeu_si256((void *)to, _mm256_sub_epi32(c##i##a, fix));       \
-        _mm256_storeu_si256((void *)(to + 8), _mm256_sub_epi32(c##i##b, fix)); \
-    } while (0)
+    _mm256_storeu_si256((void *)(acc + (i)*RAG_KERN_PANEL), c##i##a);          \
+    _mm256_storeu_si256((void *)(acc + (i)*RAG_KERN_PANEL + 8), c##i##b)
 
 #define REP1(F) F(0);
 #define REP2(F) REP1(F) F(1);
@@ -57,13 +52,15 @@ TIER static inline __m256i quad(const int8_t *p)
     {                                                                          \
         const __m256i flip = _mm256_set1_epi8(-128);                           \
                                                                                \
-        REP##M(ZERO) for (size_t k = 0; k < n_quads; k++, a += 4, w += 128)    \
+        REP##M(START) for (size_t k = 0; k < n_quads; k++, a += 4, w += 128)   \
         {                                                                      \
             __m256i u0 =                                                       \
                 _mm256_xor_si256(_mm256_load_si256((const void *)w), flip);    \
             __m256i u1 = _mm256_xor_si256(                                     \
                 _mm256_load_si256((const void *)(w + 32)), flip);              \
                                                                                \
+            /* the panel behind this one comes from afar: ask for it now */    \
+            _mm_prefetch((const char *)(w + 128 * n_quads), _MM_HINT_T1);      \
             REP##M(ROW)                                                        \
         }                                                                      \
         REP##M(PUT)                                                            \

@@ -19,7 +19,7 @@ typedef struct room {
     int8_t *v;       /* [v_panels][8 n_panels][32][4] */
     int32_t *scores; /* [n_panels][QUERIES][32] */
     int8_t *p;       /* [QUERIES x 32 n_panels] */
-    float *row;      /* [32 n_panels] */
+    float *row;      /* [2][32 n_panels] */
     float *k_scale;  /* [32 n_panels] */
     float *v_log;    /* [32 n_panels] */
     float *v_one;    /* [32 n_panels] */
@@ -55,7 +55,7 @@ static void lay_out(room *r, char *scratch, size_t n, size_t dims)
     r->v = take(&at, keys * r->v_panels * RAG_KERN_PANEL);
     r->scores = take(&at, keys * QUERIES * sizeof *r->scores);
     r->p = take(&at, keys * QUERIES);
-    r->row = take(&at, keys * sizeof *r->row);
+    r->row = take(&at, 2 * keys * sizeof *r->row);
     r->k_scale = take(&at, keys * sizeof *r->k_scale);
     r->v_log = take(&at, keys * sizeof *r->v_log);
     r->v_one = take(&at, keys * sizeof *r->v_one);
@@ -71,7 +71,7 @@ size_t rag_attend_bytes(size_t n, size_t dims)
     size_t v_dims = panels(dims) * RAG_KERN_PANEL;
 
     /* as laid out: all that keys bring is whole lines, as dims are even */
-    return keys * (dims + v_dims + 5 * QUERIES + 4 * sizeof(float)) +
+    return keys * (dims + v_dims + 5 * QUERIES + 5 * sizeof(float)) +
            QUERIES * RAG_KERN_PANEL * sizeof(int32_t) +
            3 * ((QUERIES * sizeof(int32_t) + 63) & ~(size_t)63);
 }
@@ -86,32 +86,54 @@ static float power_of_two(float log)
     return x;
 }
 
+/* 16 bytes of each of four keys: fours of dims, one stride apart, in which
+ * the keys stand side by side. */
+static void turn(int8_t *to, const int8_t *const *keys)
+{
+    const size_t stride = (size_t)RAG_KERN_PANEL * RAG_KERN_QUAD;
+#if defined(__SSE2__)
+    __m128i a = _mm_loadu_si128((const void *)keys[0]);
+    __m128i b = _mm_loadu_si128((const void *)keys[1]);
+    __m128i c = _mm_loadu_si128((const void *)keys[2]);
+    __m128i d = _mm_loadu_si128((const void *)keys[3]);
+    __m128i ab = _mm_unpacklo_epi32(a, b);
+    __m128i cd = _mm_unpacklo_epi32(c, d);
+
+    _mm_store_si128((void *)to, _mm_unpacklo_epi64(ab, cd));
+    _mm_store_si128((void *)(to + stride), _mm_unpackhi_epi64(ab, cd));
+    ab = _mm_unpackhi_epi32(a, b);
+    cd = _mm_unpackhi_epi32(c, d);
+    _mm_store_si128((void *)(to + 2 * stride), _mm_unpacklo_epi64(ab, cd));
+    _mm_store_si128((void *)(to + 3 * stride), _mm_unpackhi_epi64(ab, cd));
+#else
+    for (size_t d = 0; d < 16; d += RAG_KERN_QUAD, to += stride) {
+        for (size_t i = 0; i < 4; i++)
+            memcpy(to + i * RAG_KERN_QUAD, keys[i] + d, RAG_KERN_QUAD);
+    }
+#endif
+}
+
 static void pack_keys(room *r, const rag_attend_head *t)
 {
+    static const int8_t zeros[16] = {0};
     size_t panel_bytes = t->dims * RAG_KERN_PANEL;
     size_t keys = r->n_panels * RAG_KERN_PANEL;
 
-    for (size_t j = 0; j < t->n; j++) {
-        const int8_t *from = t->k + j * t->stride;
+    for (size_t j = 0; j < keys; j += 4) {
         int8_t *to = r->k + j / RAG_KERN_PANEL * panel_bytes +
                      j % RAG_KERN_PANEL * RAG_KERN_QUAD;
 
-        for (size_t d = 0; d < t->dims; d += RAG_KERN_QUAD) {
-            memcpy(to, from + d, RAG_KERN_QUAD);
-            to += RAG_KERN_PANEL * RAG_KERN_QUAD;
-        }
-        r->k_scale[j] = t->k_scale[j * t->scale_stride];
-    }
-    for (size_t j = t->n; j < keys; j++) {
-        int8_t *to = r->k + j / RAG_KERN_PANEL * panel_bytes +
-                     j % RAG_KERN_PANEL * RAG_KERN_QUAD;
+        /* dims are a multiple of 16 */
+        for (size_t d = 0; d < t->dims; d += 16) {
+            const int8_t *from[4];
 
-        for (size_t d = 0; d < t->dims; d += RAG_KERN_QUAD) {
-            memset(to, 0, RAG_KERN_QUAD);
-            to += RAG_KERN_PANEL * RAG_KERN_QUAD;
+            for (size_t i = 0; i < 4; i++)
+                from[i] = j + i < t->n ? t->k + (j + i) * t->stride + d : zeros;
+            turn(to + d * RAG_KERN_PANEL, from);
         }
-        r->k_scale[j] = 0.0f;
     }
+    for (size_t j = 0; j < keys; j++)
+        r->k_scale[j] = j < t->n ? t->k_scale[j * t->scale_stride] : 0.0f;
 }
 
 /* Four rows of 16 bytes become 16 columns of 4. */

@@ -90,39 +90,6 @@ static void out_mul(const rag_kern_out *o)
     }
 }
 
-rag_kern_row rag_kern_row_of(float least, float most, float *inverse)
-{
-    float half = 0.5f * most - 0.5f * least;
-
-    if (!(half <= 1.0e37f)) { /* a damaged model: keep the casts defined */
-        *inverse = 0.0f;
-        return (rag_kern_row){0.0f, 0.0f, 0};
-    }
-    *inverse = half > 1.0e-30f ? 127.0f / half : 0.0f;
-    return (rag_kern_row){half / 127.0f, 0.5f * most + 0.5f * least, 0};
-}
-
-float rag_kern_head_of(float least, float most, bool is_value, float *inverse)
-{
-    float reach = most > -least ? most : -least;
-    uint32_t bits;
-    int32_t log;
-
-    *inverse = 0.0f;
-    if (!(reach > 1.0e-30f && reach <= 1.0e30f))
-        return is_value ? RAG_KERN_LEAST_LOG : 0.0f;
-    if (!is_value) {
-        *inverse = 127.0f / reach;
-        return reach / 127.0f;
-    }
-    reach /= 127.0f;
-    memcpy(&bits, &reach, sizeof bits); /* normal: above 2^-107 */
-    log = (int32_t)(bits >> 23) - 126;  /* 2^log > reach >= 2^(log - 1) */
-    bits = (uint32_t)(127 - log) << 23;
-    memcpy(inverse, &bits, sizeof bits);
-    return (float)log;
-}
-
 static int8_t to_step(float x)
 {
     x = x > -127.0f ? x : -127.0f;
@@ -130,25 +97,30 @@ static int8_t to_step(float x)
     return (int8_t)rintf(x);
 }
 
-static rag_kern_row quantise(int8_t *q, const float *x, size_t n)
+static void quantise(const rag_kern_rows *t)
 {
-    float least = INFINITY;
-    float most = -INFINITY;
-    float inverse;
-    rag_kern_row row;
+    const float *x = t->x;
+    int8_t *q = t->q;
 
-    if (n == 0)
-        return (rag_kern_row){0.0f, 0.0f, 0};
-    for (size_t i = 0; i < n; i++) {
-        least = x[i] < least ? x[i] : least;
-        most = x[i] > most ? x[i] : most;
+    for (size_t r = 0; r < t->n_rows; r++, x += t->x_stride, q += t->n) {
+        float least = t->n != 0 ? INFINITY : 0.0f;
+        float most = t->n != 0 ? -INFINITY : 0.0f;
+        rag_kern_row row;
+        int32_t sum = 0;
+
+        for (size_t i = 0; i < t->n; i++) {
+            least = x[i] < least ? x[i] : least;
+            most = x[i] > most ? x[i] : most;
+        }
+        row = rag_kern_row_of(least, most);
+        for (size_t i = 0; i < t->n; i++) {
+            q[i] = to_step((x[i] - row.mid) * row.inverse);
+            sum += q[i];
+        }
+        t->scale[r] = row.scale;
+        t->mid[r] = row.mid;
+        t->sum[r] = sum;
     }
-    row = rag_kern_row_of(least, most, &inverse);
-    for (size_t i = 0; i < n; i++) {
-        q[i] = to_step((x[i] - row.mid) * inverse);
-        row.sum += q[i];
-    }
-    return row;
 }
 
 /* Joins sixteen partial sums as the vector kernels do: halves onto halves. */
@@ -161,7 +133,8 @@ static float join(float *lanes)
     return lanes[0];
 }
 
-static void norm(float *x, const float *w, const float *b, float eps, size_t n)
+static void norm_row(float *x, const float *w, const float *b, float eps,
+                     size_t n)
 {
     float lanes[RAG_KERN_LANES] = {0};
     float mean;
@@ -184,6 +157,13 @@ static void norm(float *x, const float *w, const float *b, float eps, size_t n)
         x[i] = fmaf((x[i] - mean) * inverse, w[i], b[i]);
 }
 
+static void norm(float *x, const float *w, const float *b, float eps,
+                 size_t n_rows, size_t n)
+{
+    for (size_t r = 0; r < n_rows; r++)
+        norm_row(x + r * n, w, b, eps, n);
+}
+
 static void rope(float *x, const float *turn, size_t n_heads, size_t dims)
 {
     size_t half = dims / 2;
@@ -204,17 +184,14 @@ static void heads(const rag_kern_heads *t)
     for (size_t h = 0; h < 3 * t->n_heads; h++) {
         const float *x = t->x + h * t->dims;
         int8_t *q = t->q + h * t->dims;
-        float least = 0.0f;
-        float most = 0.0f;
+        float reach = 0.0f;
         float inverse;
         int32_t sum = 0;
 
         for (size_t d = 0; d < t->dims; d++) {
-            least = x[d] < least ? x[d] : least;
-            most = x[d] > most ? x[d] : most;
+            reach = fabsf(x[d]) > reach ? fabsf(x[d]) : reach;
         }
-        t->scale[h] =
-            rag_kern_head_of(least, most, h >= 2 * t->n_heads, &inverse);
+        t->scale[h] = rag_kern_head_of(reach, h >= 2 * t->n_heads, &inverse);
         for (size_t d = 0; d < t->dims; d++) {
             q[d] = to_step(x[d] * inverse);
             sum += q[d];

@@ -54,7 +54,7 @@ typedef struct rag_kern_weigh {
     int8_t *p;             /* [n_rows x 32 n_panels] 0..127 */
     int32_t *sum;          /* [n_rows] of p */
     float *factor;         /* [n_rows] what a step of p times a value's is */
-    float *row;            /* [32 n_panels] scratch */
+    float *row;            /* [2][32 n_panels] scratch */
     const int32_t *scores; /* [n_panels][n_rows][32] */
     const float *q_scale;  /* [n_rows], scale_stride floats apart */
     size_t scale_stride;
@@ -72,12 +72,17 @@ typedef struct rag_kern_weigh {
 
 #define RAG_KERN_NO_KEY -1.0e30f
 
-/* What a quantised row stands for. */
-typedef struct rag_kern_row {
-    float scale;
-    float mid;
-    int32_t sum;
-} rag_kern_row;
+/* Rows of floats to be quantised. */
+typedef struct rag_kern_rows {
+    int8_t *q;      /* [n_rows x n] */
+    float *scale;   /* [n_rows] what a step is */
+    float *mid;     /* [n_rows] what 0 stands for */
+    int32_t *sum;   /* [n_rows] of each row of q */
+    const float *x; /* [n_rows x n], rows x_stride floats apart */
+    size_t x_stride;
+    size_t n_rows;
+    size_t n;
+} rag_kern_rows;
 
 typedef struct rag_kern {
     /* acc[t][o] = sum over k of a[t][k] * w[k][o]; acc [n_rows x 32].
@@ -94,12 +99,12 @@ typedef struct rag_kern {
     void (*out_add)(const rag_kern_out *o);
     void (*out_mul)(const rag_kern_out *o);
     /* q = round((x - mid) / scale) in -127..127, mid halfway between the least
-     * and the greatest x; sum of q. GELU and LayerNorm leave one-sided
-     * outliers: with a middle of its own a token loses less than half as much.
-     */
-    rag_kern_row (*quantise)(int8_t *q, const float *x, size_t n);
-    /* x = (x - mean) / sqrt(variance + eps) * w + b */
-    void (*norm)(float *x, const float *w, const float *b, float eps, size_t n);
+     * and the greatest x of a row. GELU and LayerNorm leave one-sided outliers:
+     * with a middle of its own a token loses less than half as much. */
+    void (*quantise)(const rag_kern_rows *t);
+    /* Each row of x [n_rows x n] = (x - mean) / sqrt(variance + eps) * w + b */
+    void (*norm)(float *x, const float *w, const float *b, float eps,
+                 size_t n_rows, size_t n);
     /* Turns the pairs (x[i], x[i + dims / 2]) of each of a token's heads
      * x [n_heads x dims] by angle i; turn [dims]: cosines, then sines. dims: a
      * multiple of 2 RAG_KERN_LANES */

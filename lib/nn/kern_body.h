@@ -113,20 +113,25 @@ TIER static inline vf to_steps(vf x, vf mid, vf inverse)
 #define BYTES 32u
 #define VECTORS (BYTES / W)
 
-TIER static rag_kern_row quantise(int8_t *q, const float *x, size_t n)
+/* Rows that are in work at once: what is done with a row waits for its
+ * extremes or its sums, and the others fill the wait. */
+#define ROWS ((size_t)4)
+
+static inline size_t rows_at(size_t at, size_t n)
+{
+    return n - at < ROWS ? n - at : ROWS;
+}
+
+TIER static inline rag_kern_row range_of(const float *x, size_t n)
 {
     size_t whole = n / BYTES * BYTES;
     vf low[2];
     vf high[2];
-    vf mid;
-    vf inverse;
-    vi sum = vi_zero();
-    float factor;
-    rag_kern_row row;
 
     if (n == 0)
-        return (rag_kern_row){0.0f, 0.0f, 0};
-    low[0] = low[1] = high[0] = high[1] = vf_set(x[0]);
+        return (rag_kern_row){0.0f, 0.0f, 0.0f};
+    low[0] = low[1] = vf_set(INFINITY);
+    high[0] = high[1] = vf_set(-INFINITY);
     for (size_t i = 0; i < whole; i += 2 * W) {
         for (size_t h = 0; h < 2; h++) {
             vf v = vf_load(x + i + h * W);
@@ -139,10 +144,20 @@ TIER static rag_kern_row quantise(int8_t *q, const float *x, size_t n)
         low[0] = vf_min(vf_set(x[i]), low[0]);
         high[0] = vf_max(vf_set(x[i]), high[0]);
     }
-    row = rag_kern_row_of(vf_reduce_min(vf_min(low[0], low[1])),
-                          vf_reduce_max(vf_max(high[0], high[1])), &factor);
-    mid = vf_set(row.mid);
-    inverse = vf_set(factor);
+    return rag_kern_row_of(vf_reduce_min(vf_min(low[0], low[1])),
+                           vf_reduce_max(vf_max(high[0], high[1])));
+}
+
+/* The sum of the steps. */
+TIER static inline int32_t row_steps(int8_t *q, const float *x,
+                                     const rag_kern_row *row, size_t n)
+{
+    size_t whole = n / BYTES * BYTES;
+    vf mid = vf_set(row->mid);
+    vf inverse = vf_set(row->inverse);
+    vi sum = vi_zero();
+    int32_t rest = 0;
+
     for (size_t i = 0; i < whole; i += BYTES) {
         vf v[VECTORS];
 
@@ -151,14 +166,32 @@ TIER static rag_kern_row quantise(int8_t *q, const float *x, size_t n)
             v[h] = to_steps(vf_load(x + i + h * W), mid, inverse);
         sum = vf_store_32(q + i, v, sum);
     }
-    row.sum = vi_reduce(sum);
     for (size_t i = whole; i < n; i += W) {
         size_t left = n - i < W ? n - i : W;
         vf v = to_steps(vf_load_n(x + i, left), mid, inverse);
 
-        row.sum += vf_store_n8(q + i, vf_keep_n(v, left), left);
+        rest += vf_store_n8(q + i, vf_keep_n(v, left), left);
     }
-    return row;
+    return vi_reduce(sum) + rest;
+}
+
+TIER static void quantise(const rag_kern_rows *t)
+{
+    const size_t n = t->n;
+
+    for (size_t at = 0; at < t->n_rows; at += ROWS) {
+        size_t rows = rows_at(at, t->n_rows);
+        rag_kern_row row[ROWS];
+
+        for (size_t r = 0; r < rows; r++)
+            row[r] = range_of(t->x + (at + r) * t->x_stride, n);
+        for (size_t r = 0; r < rows; r++) {
+            t->sum[at + r] = row_steps(
+                t->q + (at + r) * n, t->x + (at + r) * t->x_stride, &row[r], n);
+            t->scale[at + r] = row[r].scale;
+            t->mid[at + r] = row[r].mid;
+        }
+    }
 }
 
 /* Sums STEP of d = x[i] - c over n values in sixteen lanes. */
@@ -192,18 +225,14 @@ TIER static rag_kern_row quantise(int8_t *q, const float *x, size_t n)
 DEFINE_LANES(sum_of, STEP_SUM)
 DEFINE_LANES(squares_of, STEP_SQUARES)
 
-TIER static void norm(float *x, const float *w, const float *b, float eps,
-                      size_t n)
+TIER static inline void norm_row(float *x, const float *w, const float *b,
+                                 float mean_of, float factor, size_t n)
 {
     size_t whole = n / W * W;
     size_t tail = n - whole;
-    vf mean;
-    vf inverse;
+    vf mean = vf_set(mean_of);
+    vf inverse = vf_set(factor);
 
-    if (n == 0)
-        return;
-    mean = vf_set(sum_of(x, vf_set(0.0f), n) / (float)n);
-    inverse = vf_set(1.0f / sqrtf(squares_of(x, mean, n) / (float)n + eps));
     for (size_t i = 0; i < whole; i += W) {
         vf d = vf_mul(vf_sub(vf_load(x + i), mean), inverse);
 
@@ -219,29 +248,62 @@ TIER static void norm(float *x, const float *w, const float *b, float eps,
     }
 }
 
+TIER static void norm(float *x, const float *w, const float *b, float eps,
+                      size_t n_rows, size_t n)
+{
+    if (n == 0)
+        return;
+    for (size_t at = 0; at < n_rows; at += ROWS, x += ROWS * n) {
+        size_t rows = rows_at(at, n_rows);
+        float mean[ROWS];
+        float inverse[ROWS];
+
+        for (size_t r = 0; r < rows; r++)
+            mean[r] = sum_of(x + r * n, vf_set(0.0f), n) / (float)n;
+        for (size_t r = 0; r < rows; r++) {
+            float var = squares_of(x + r * n, vf_set(mean[r]), n) / (float)n;
+
+            inverse[r] = 1.0f / sqrtf(var + eps);
+        }
+        for (size_t r = 0; r < rows; r++)
+            norm_row(x + r * n, w, b, mean[r], inverse[r], n);
+    }
+}
+
+/* The greatest |x| of n, a multiple of W; 0 where there is no number. */
+TIER static inline float reach_of(const float *x, size_t n)
+{
+    vf most = vf_set(0.0f);
+
+    for (size_t d = 0; d < n; d += W) {
+        vf v = vf_load(x + d);
+
+        most = vf_max(vf_sub(vf_set(0.0f), v), vf_max(v, most));
+    }
+    return vf_reduce_max(most);
+}
+
 TIER static void heads(const rag_kern_heads *t)
 {
     const vf zero = vf_set(0.0f);
+    const size_t n = 3 * t->n_heads;
+    const size_t dims = t->dims;
     const float *x = t->x;
     int8_t *q = t->q;
 
-    for (size_t h = 0; h < 3 * t->n_heads; h++, x += t->dims, q += t->dims) {
-        vf low = zero;
-        vf high = zero;
+    for (size_t h = 0; h < n; h++)
+        t->scale[h] = reach_of(x + h * dims, dims);
+    for (size_t h = 0; h < n; h++, x += dims, q += dims) {
         vf inverse;
         float factor;
         vi sum = vi_zero();
         int32_t rest = 0;
-        size_t d;
+        size_t d = 0;
 
-        for (d = 0; d < t->dims; d += W) {
-            low = vf_min(vf_load(x + d), low);
-            high = vf_max(vf_load(x + d), high);
-        }
-        t->scale[h] = rag_kern_head_of(vf_reduce_min(low), vf_reduce_max(high),
-                                       h >= 2 * t->n_heads, &factor);
+        t->scale[h] =
+            rag_kern_head_of(t->scale[h], h >= 2 * t->n_heads, &factor);
         inverse = vf_set(factor);
-        for (d = 0; d + BYTES <= t->dims; d += BYTES) {
+        for (; d + BYTES <= dims; d += BYTES) {
             vf v[VECTORS];
 
             UNROLL
@@ -249,7 +311,7 @@ TIER static void heads(const rag_kern_heads *t)
                 v[i] = to_steps(vf_load(x + d + i * W), zero, inverse);
             sum = vf_store_32(q + d, v, sum);
         }
-        for (; d < t->dims; d += W)
+        for (; d < dims; d += W)
             rest +=
                 vf_store_n8(q + d, to_steps(vf_load(x + d), zero, inverse), W);
         if (h < t->n_heads)
@@ -258,22 +320,24 @@ TIER static void heads(const rag_kern_heads *t)
 }
 
 /* Scores of row i as powers of two; their greatest. */
-TIER static inline vf powers(const rag_kern_weigh *t, size_t i)
+TIER static inline vf powers(float *row, const rag_kern_weigh *t, size_t i)
 {
     vf c = vf_set(t->q_scale[i * t->scale_stride] * RAG_KERN_LOG2_E);
+    const int32_t *s = t->scores + i * RAG_KERN_PANEL;
+    const size_t stride = t->n_rows * RAG_KERN_PANEL;
+    const size_t n = t->n_panels * RAG_KERN_PANEL;
+    const float *k_scale = t->k_scale;
+    const float *v_log = t->v_log;
     vf most[2];
 
     most[0] = most[1] = vf_set(RAG_KERN_NO_KEY);
-    for (size_t p = 0; p < t->n_panels; p++) {
-        const int32_t *s = t->scores + (p * t->n_rows + i) * RAG_KERN_PANEL;
-        size_t at = p * RAG_KERN_PANEL;
-
+    for (size_t at = 0; at < n; at += RAG_KERN_PANEL, s += stride) {
         UNROLL
         for (size_t j = 0; j < RAG_KERN_PANEL; j += W) {
-            vf y = vf_mul(vf_of_int(s + j), vf_load(t->k_scale + at + j));
+            vf y = vf_mul(vf_of_int(s + j), vf_load(k_scale + at + j));
 
-            y = vf_fma(y, c, vf_load(t->v_log + at + j));
-            vf_store(t->row + at + j, y);
+            y = vf_fma(y, c, vf_load(v_log + at + j));
+            vf_store(row + at + j, y);
             most[j / W % 2] = vf_max(y, most[j / W % 2]);
         }
     }
@@ -281,7 +345,7 @@ TIER static inline vf powers(const rag_kern_weigh *t, size_t i)
 }
 
 /* Takes the keys out of row i that it may not see; the greatest of the rest. */
-TIER static vf keep_local(const rag_kern_weigh *t, size_t i)
+TIER static vf keep_local(float *row, const rag_kern_weigh *t, size_t i)
 {
     ptrdiff_t n = (ptrdiff_t)(t->n_panels * RAG_KERN_PANEL);
     ptrdiff_t first = t->first + (ptrdiff_t)i;
@@ -289,57 +353,112 @@ TIER static vf keep_local(const rag_kern_weigh *t, size_t i)
     vf most = vf_set(RAG_KERN_NO_KEY);
 
     for (ptrdiff_t j = 0; j < first && j < n; j++)
-        t->row[j] = RAG_KERN_NO_KEY;
+        row[j] = RAG_KERN_NO_KEY;
     for (ptrdiff_t j = last + 1 > 0 ? last + 1 : 0; j < n; j++)
-        t->row[j] = RAG_KERN_NO_KEY;
+        row[j] = RAG_KERN_NO_KEY;
     for (ptrdiff_t j = 0; j < n; j += (ptrdiff_t)W)
-        most = vf_max(vf_load(t->row + j), most);
+        most = vf_max(vf_load(row + j), most);
     return most;
 }
 
-/* 2^x for x <= 0 */
-TIER static inline vf vf_exp2(vf x)
-{
-    vf v = vf_max(x, vf_set(RAG_KERN_EXP_LEAST));
-    vf n = vf_add(v, vf_set(RAG_KERN_ROUND));
-    vf f = vf_sub(v, vf_sub(n, vf_set(RAG_KERN_ROUND)));
-    vf p = vf_set(RAG_KERN_EXP_4);
+/* Vectors of weights that are made together. Each is a chain of dependent
+ * steps longer than a processor looks ahead; side by side they fill it. */
+#define SOME (VECTORS > 4 ? VECTORS : 4u)
 
-    p = vf_fma(p, f, vf_set(RAG_KERN_EXP_3));
-    p = vf_fma(p, f, vf_set(RAG_KERN_EXP_2));
-    p = vf_fma(p, f, vf_set(RAG_KERN_EXP_1));
-    p = vf_fma(p, f, vf_set(RAG_KERN_EXP_0));
-    return vf_scale2(p, n);
+/* x = 2^x for x <= 0; k <= SOME vectors, k a constant */
+TIER static inline void vf_exp2(vf *x, size_t k)
+{
+    static const float terms[4] = {RAG_KERN_EXP_3, RAG_KERN_EXP_2,
+                                   RAG_KERN_EXP_1, RAG_KERN_EXP_0};
+    vf n[SOME];
+    vf p[SOME];
+
+    UNROLL
+    for (size_t i = 0; i < k; i++)
+        x[i] = vf_max(x[i], vf_set(RAG_KERN_EXP_LEAST));
+    UNROLL
+    for (size_t i = 0; i < k; i++)
+        n[i] = vf_add(x[i], vf_set(RAG_KERN_ROUND));
+    UNROLL
+    for (size_t i = 0; i < k; i++)
+        p[i] = vf_sub(n[i], vf_set(RAG_KERN_ROUND));
+    UNROLL
+    for (size_t i = 0; i < k; i++)
+        x[i] = vf_sub(x[i], p[i]);
+    UNROLL
+    for (size_t i = 0; i < k; i++)
+        p[i] = vf_set(RAG_KERN_EXP_4);
+    UNROLL
+    for (size_t t = 0; t < 4; t++) {
+        UNROLL
+        for (size_t i = 0; i < k; i++)
+            p[i] = vf_fma(p[i], x[i], vf_set(terms[t]));
+    }
+    UNROLL
+    for (size_t i = 0; i < k; i++)
+        x[i] = vf_scale2(p[i], n[i]);
 }
 
+/* Weights of k vectors, k W a multiple of BYTES. */
+TIER static inline void weigh_some(int8_t *p, const float *row,
+                                   const float *v_one, vf most, vf *total,
+                                   vi *sum, size_t k)
+{
+    vf e[SOME];
+
+    UNROLL
+    for (size_t i = 0; i < k; i++)
+        e[i] = vf_sub(vf_load(row + i * W), most);
+    vf_exp2(e, k);
+    UNROLL
+    for (size_t i = 0; i < k; i++)
+        total[i % PARTS] =
+            vf_fma(e[i], vf_load(v_one + i * W), total[i % PARTS]);
+    UNROLL
+    for (size_t i = 0; i < k; i++)
+        e[i] = vf_mul(e[i], vf_set(127.0f));
+    UNROLL
+    for (size_t i = 0; i < k; i += VECTORS)
+        *sum = vf_store_32(p + i * W, e + i, *sum);
+}
+
+/* Row i, whose powers are made and at most `most`. */
+TIER static inline void weigh_row(const rag_kern_weigh *t, size_t i,
+                                  const float *row, vf most)
+{
+    const size_t n = t->n_panels * RAG_KERN_PANEL;
+    const float *v_one = t->v_one;
+    int8_t *p = t->p + i * n;
+    vi sum = vi_zero();
+    vf total[PARTS];
+    size_t j = 0;
+
+    for (size_t h = 0; h < PARTS; h++)
+        total[h] = vf_set(0.0f);
+    for (; j + SOME * W <= n; j += SOME * W)
+        weigh_some(p + j, row + j, v_one + j, most, total, &sum, SOME);
+    for (; j < n; j += BYTES)
+        weigh_some(p + j, row + j, v_one + j, most, total, &sum, VECTORS);
+    t->sum[i] = vi_reduce(sum);
+    t->factor[i] = 1.0f / (127.0f * join_add(total));
+}
+
+/* Two rows at a time, as the greatest of one is long in coming. */
 TIER static void weigh(const rag_kern_weigh *t)
 {
-    size_t n = t->n_panels * RAG_KERN_PANEL;
+    const size_t n = t->n_panels * RAG_KERN_PANEL;
 
-    for (size_t i = 0; i < t->n_rows; i++) {
-        vf most = powers(t, i);
-        vf total[PARTS];
-        vi sum = vi_zero();
+    for (size_t i = 0; i < t->n_rows; i += 2) {
+        size_t rows = t->n_rows - i < 2 ? 1 : 2;
+        vf most[2];
 
-        if (t->is_local)
-            most = keep_local(t, i);
-        most = vf_set(vf_reduce_max(most));
-        for (size_t h = 0; h < PARTS; h++)
-            total[h] = vf_set(0.0f);
-        for (size_t j = 0; j < n; j += BYTES) {
-            vf v[VECTORS];
-
-            UNROLL
-            for (size_t h = 0; h < VECTORS; h++) {
-                vf e = vf_exp2(vf_sub(vf_load(t->row + j + h * W), most));
-
-                total[h % PARTS] =
-                    vf_fma(e, vf_load(t->v_one + j + h * W), total[h % PARTS]);
-                v[h] = vf_mul(e, vf_set(127.0f));
-            }
-            sum = vf_store_32(t->p + i * n + j, v, sum);
+        for (size_t r = 0; r < rows; r++) {
+            most[r] = powers(t->row + r * n, t, i + r);
+            if (t->is_local)
+                most[r] = keep_local(t->row + r * n, t, i + r);
+            most[r] = vf_set(vf_reduce_max(most[r]));
         }
-        t->sum[i] = vi_reduce(sum);
-        t->factor[i] = 1.0f / (127.0f * join_add(total));
+        for (size_t r = 0; r < rows; r++)
+            weigh_row(t, i + r, t->row + r * n, most[r]);
     }
 }

@@ -3,6 +3,8 @@
 
 /* Private to nn: the tables that kern.c chooses from, and what they share. */
 
+#include <string.h>
+
 #include "nn/kern.h"
 
 extern const rag_kern rag_kern_scalar;
@@ -38,15 +40,47 @@ extern const rag_kern rag_kern_neon;
 /* added to a small float it leaves the nearest integer in the last bits */
 #define RAG_KERN_ROUND 12582912.0f
 
-/* Scale and middle of a row between least and most, and what to multiply by;
- * all zero when they are not finite. */
-rag_kern_row rag_kern_row_of(float least, float most, float *inverse);
+/* How a row between least and most is quantised; all zero when they are not
+ * finite. */
+typedef struct rag_kern_row {
+    float scale;
+    float mid;
+    float inverse; /* what to multiply by */
+} rag_kern_row;
 
-/* The step of a head whose values reach from least to most, and what to
- * multiply by; is_value: a power of two, of which the log2 is returned. 0 and
- * the smallest log2 when there is nothing or no number. */
-float rag_kern_head_of(float least, float most, bool is_value, float *inverse);
+static inline rag_kern_row rag_kern_row_of(float least, float most)
+{
+    float half = 0.5f * most - 0.5f * least;
+
+    if (!(half <= 1.0e37f)) /* a damaged model: keep the casts defined */
+        return (rag_kern_row){0.0f, 0.0f, 0.0f};
+    return (rag_kern_row){half / 127.0f, 0.5f * most + 0.5f * least,
+                          half > 1.0e-30f ? 127.0f / half : 0.0f};
+}
+
+/* The step of a head whose values reach so far from 0, and what to multiply
+ * by; is_value: a power of two, of which the log2 is returned. 0 and the
+ * smallest log2 when there is nothing or no number. */
 #define RAG_KERN_LEAST_LOG -126.0f
+static inline float rag_kern_head_of(float reach, bool is_value, float *inverse)
+{
+    uint32_t bits;
+    int32_t log;
+
+    *inverse = 0.0f;
+    if (!(reach > 1.0e-30f && reach <= 1.0e30f))
+        return is_value ? RAG_KERN_LEAST_LOG : 0.0f;
+    if (!is_value) {
+        *inverse = 127.0f / reach;
+        return reach / 127.0f;
+    }
+    reach /= 127.0f;
+    memcpy(&bits, &reach, sizeof bits); /* normal: above 2^-107 */
+    log = (int32_t)(bits >> 23) - 126;  /* 2^log > reach >= 2^(log - 1) */
+    bits = (uint32_t)(127 - log) << 23;
+    memcpy(inverse, &bits, sizeof bits);
+    return (float)log;
+}
 
 /* erf(x / sqrt 2) / x as a polynomial in s = 2 x^2 / 5.5^2 - 1, for |x| <= 5.5
  * (Chebyshev fit, |error of erf| < 6e-7; beyond 5.5 erf is 1 to float's

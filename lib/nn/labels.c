@@ -26,7 +26,7 @@ rag_status rag_labels_run(float *logits, const rag_weights *w,
                 ? 0.5f * scratch[o] * (1.0f + erff(scratch[o] * SQRT_HALF))
                 : tanhf(scratch[o]);
     if (h->head == RAG_HEAD_MODERNBERT)
-        kern->norm(scratch, l->norm_w, l->norm_b, h->norm_eps, hidden);
+        kern->norm(scratch, l->norm_w, l->norm_b, h->norm_eps, 1, hidden);
     for (size_t i = 0; i < h->n_labels; i++) {
         const float *out = l->out + i * hidden;
         float sum = l->out_b[i];

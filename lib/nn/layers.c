@@ -22,7 +22,7 @@ struct rag_layers {
     float *qkv_scale; /* [block x 3 n_heads] */
     int32_t *q_sum;   /* [block x n_heads] */
     float *mixed;     /* [block x hidden] what attention gives */
-    float *inner;     /* [TILE x ffn] */
+    float *inner;     /* [TILE x ffn], inner_stride() apart */
     float *normed;    /* [TILE x hidden] */
     int8_t *x_q;      /* [TILE x hidden] */
     int8_t *inner_q;  /* [TILE x ffn] */
@@ -58,16 +58,19 @@ static void product(float *y, size_t y_stride, const rag_layers *k,
     }
 }
 
+/* Floats between rows of `inner`. One cache line more than they need: rows a
+ * large power of two apart would all fall into a few sets of the cache. */
+static size_t inner_stride(const rag_weights_head *h)
+{
+    return h->ffn + 16;
+}
+
 static void quantise(rag_layers *k, int8_t *q, const float *x, size_t stride,
                      size_t n_rows, size_t n)
 {
-    for (size_t t = 0; t < n_rows; t++) {
-        rag_kern_row row = k->kern->quantise(q + t * n, x + t * stride, n);
+    rag_kern_rows t = {q, k->scale, k->mid, k->sum, x, stride, n_rows, n};
 
-        k->scale[t] = row.scale;
-        k->mid[t] = row.mid;
-        k->sum[t] = row.sum;
-    }
+    k->kern->quantise(&t);
 }
 
 static void norm(const rag_layers *k, float *x, const float *w, const float *b,
@@ -75,8 +78,7 @@ static void norm(const rag_layers *k, float *x, const float *w, const float *b,
 {
     const rag_weights_head *h = k->w->head;
 
-    for (size_t t = 0; t < n_rows; t++)
-        k->kern->norm(x + t * h->hidden, w, b, h->norm_eps, h->hidden);
+    k->kern->norm(x, w, b, h->norm_eps, n_rows, h->hidden);
 }
 
 /* Layers of ModernBERT that see only what is near. */
@@ -198,9 +200,9 @@ static void feed_forward(rag_layers *k, const rag_weights_layer *l, size_t at,
     product(x, hidden, k, k->x_q, n, hidden, hidden, &l->mix, kern->out_add);
     norm(k, x, l->norm1_w, l->norm1_b, n);
     quantise(k, k->x_q, x, hidden, n, hidden);
-    product(k->inner, h->ffn, k, k->x_q, n, hidden, h->ffn, &l->up,
+    product(k->inner, inner_stride(h), k, k->x_q, n, hidden, h->ffn, &l->up,
             kern->out_gelu);
-    quantise(k, k->inner_q, k->inner, h->ffn, n, h->ffn);
+    quantise(k, k->inner_q, k->inner, inner_stride(h), n, h->ffn);
     product(x, hidden, k, k->inner_q, n, h->ffn, hidden, &l->down,
             kern->out_add);
     norm(k, x, l->norm2_w, l->norm2_b, n);
@@ -228,14 +230,14 @@ static void gated(rag_layers *k, const rag_weights_matrix *up, size_t n)
         rag_weights_matrix m = {up->w + 2 * p * hidden, up->scale + 2 * p,
                                 up->sum + 2 * p, up->bias + 2 * p};
 
-        product(k->inner + p, h->ffn, k, k->x_q, n, hidden, RAG_KERN_PANEL, &m,
-                k->kern->out_gelu);
+        product(k->inner + p, inner_stride(h), k, k->x_q, n, hidden,
+                RAG_KERN_PANEL, &m, k->kern->out_gelu);
         m.w += RAG_KERN_PANEL * hidden;
         m.scale += RAG_KERN_PANEL;
         m.sum += RAG_KERN_PANEL;
         m.bias += RAG_KERN_PANEL;
-        product(k->inner + p, h->ffn, k, k->x_q, n, hidden, RAG_KERN_PANEL, &m,
-                k->kern->out_mul);
+        product(k->inner + p, inner_stride(h), k, k->x_q, n, hidden,
+                RAG_KERN_PANEL, &m, k->kern->out_mul);
     }
 }
 
@@ -252,7 +254,7 @@ static void gated_forward(rag_layers *k, const rag_weights_layer *l, size_t at,
     quantise(k, k->x_q, before(k, x, l->norm2_w, l->norm2_b, n), hidden, n,
              hidden);
     gated(k, &l->up, n);
-    quantise(k, k->inner_q, k->inner, h->ffn, n, h->ffn);
+    quantise(k, k->inner_q, k->inner, inner_stride(h), n, h->ffn);
     product(x, hidden, k, k->inner_q, n, h->ffn, hidden, &l->down,
             k->kern->out_add);
 }
@@ -388,7 +390,7 @@ static rag_status make_scratch(rag_layers *k, rag_error *err)
     size_t qkv_q = n * 3 * h->hidden;
     size_t qkv_scale = n * 3 * h->n_heads * sizeof(float);
     size_t q_sum = n * h->n_heads * sizeof(int32_t);
-    size_t inner = TILE * h->ffn * sizeof(float);
+    size_t inner = TILE * inner_stride(h) * sizeof(float);
     size_t normed = TILE * h->hidden * sizeof(float);
     size_t x_q = TILE * h->hidden;
     size_t inner_q = TILE * h->ffn;

@@ -128,6 +128,21 @@ static void test_gemm(void **state)
     }
 }
 
+typedef struct row_of {
+    float scale;
+    float mid;
+    int32_t sum;
+} row_of;
+
+static row_of quantise(const rag_kern *k, int8_t *q, const float *x, size_t n)
+{
+    row_of r;
+    rag_kern_rows t = {q, &r.scale, &r.mid, &r.sum, x, n, 1, n};
+
+    k->quantise(&t);
+    return r;
+}
+
 static void one_row(const rag_kern *k, const rag_kern *scalar, size_t n,
                     bool front)
 {
@@ -141,8 +156,8 @@ static void one_row(const rag_kern *k, const rag_kern *scalar, size_t n,
     int8_t *qp = q.at;
     int8_t q0[MOST + 1];
     float y0[MOST + 1];
-    rag_kern_row row;
-    rag_kern_row row0;
+    row_of row;
+    row_of row0;
     double mean = 0.0;
     double var = 0.0;
     int32_t sum = 0;
@@ -153,8 +168,8 @@ static void one_row(const rag_kern *k, const rag_kern *scalar, size_t n,
         bp[i] = rnd();
         mean += (double)xp[i] / (double)n;
     }
-    row = k->quantise(qp, xp, n);
-    row0 = scalar->quantise(q0, xp, n);
+    row = quantise(k, qp, xp, n);
+    row0 = quantise(scalar, q0, xp, n);
     assert_memory_equal(&row, &row0, sizeof row);
     if (n != 0)
         assert_memory_equal(qp, q0, n);
@@ -169,7 +184,7 @@ static void one_row(const rag_kern *k, const rag_kern *scalar, size_t n,
     assert_int_equal(sum, row.sum);
     if (n != 0)
         memcpy(y0, xp, n * sizeof *y0);
-    scalar->norm(y0, wp, bp, 1e-5f, n);
+    scalar->norm(y0, wp, bp, 1e-5f, 1, n);
     for (size_t i = 0; i < n; i++) {
         double want =
             ((double)xp[i] - mean) / sqrt(var + 1e-5) * (double)wp[i] +
@@ -177,7 +192,7 @@ static void one_row(const rag_kern *k, const rag_kern *scalar, size_t n,
 
         assert_true(fabs((double)y0[i] - want) < 2e-5);
     }
-    k->norm(xp, wp, bp, 1e-5f, n);
+    k->norm(xp, wp, bp, 1e-5f, 1, n);
     if (n != 0)
         assert_memory_equal(xp, y0, n * sizeof *y0);
     unguard(&x);
@@ -200,6 +215,62 @@ static void test_rows(void **state)
     }
 }
 
+/* Any number of rows: each as it is alone. */
+static void some_rows(const rag_kern *k, const rag_kern *scalar, size_t rows,
+                      size_t n)
+{
+    guarded x = guard(rows * n * 4, false);
+    guarded q = guard(rows * n, false);
+    guarded scale = guard(rows * 4, false);
+    guarded mid = guard(rows * 4, false);
+    guarded sum = guard(rows * 4, false);
+    rag_kern_rows t = {q.at, scale.at, mid.at, sum.at, x.at, n, rows, n};
+    float *alone = rag_calloc(rows * n + 1, 4);
+    int8_t one[MOST];
+    float w[MOST];
+    float b[MOST];
+
+    for (size_t i = 0; i < n; i++) {
+        w[i] = rnd();
+        b[i] = rnd();
+    }
+    for (size_t i = 0; i < rows * n; i++)
+        alone[i] = ((float *)x.at)[i] = rnd() * (float)(1 + i / (n + 1));
+    k->quantise(&t);
+    for (size_t r = 0; r < rows; r++) {
+        row_of want = quantise(scalar, one, alone + r * n, n);
+
+        assert_memory_equal(one, t.q + r * n, n);
+        assert_float_equal(want.scale, t.scale[r], 0.0f);
+        assert_float_equal(want.mid, t.mid[r], 0.0f);
+        assert_int_equal(want.sum, t.sum[r]);
+        scalar->norm(alone + r * n, w, b, 1e-5f, 1, n);
+    }
+    k->norm(x.at, w, b, 1e-5f, rows, n);
+    if (rows != 0)
+        assert_memory_equal(x.at, alone, rows * n * 4);
+    rag_free(alone);
+    unguard(&x);
+    unguard(&q);
+    unguard(&scale);
+    unguard(&mid);
+    unguard(&sum);
+}
+
+static void test_many_rows(void **state)
+{
+    const rag_kern *k[8];
+    size_t n = tiers(k);
+
+    (void)state;
+    for (size_t i = 0; i < n; i++) {
+        for (size_t rows = 0; rows < 14; rows++) {
+            some_rows(k[i], k[0], rows, 64);
+            some_rows(k[i], k[0], rows, 45);
+        }
+    }
+}
+
 /* Rows that have no middle: all equal, all zero, and damage. */
 static void test_row_edges(void **state)
 {
@@ -211,26 +282,26 @@ static void test_row_edges(void **state)
         float same[20];
         float bad[20] = {1.0f, 2.0f, NAN, 3.0f};
         int8_t q[20];
-        rag_kern_row r;
+        row_of r;
 
         for (size_t j = 0; j < 20; j++)
             same[j] = 2.5f;
-        r = k[i]->quantise(q, same, 20);
+        r = quantise(k[i], q, same, 20);
         assert_float_equal(r.mid, 2.5f, 0.0f);
         assert_int_equal(r.sum, 0);
         memset(same, 0, sizeof same);
-        r = k[i]->quantise(q, same, 20);
+        r = quantise(k[i], q, same, 20);
         assert_float_equal(r.mid, 0.0f, 0.0f);
         assert_float_equal(r.scale, 0.0f, 0.0f);
         bad[7] = INFINITY;
-        r = k[i]->quantise(q, bad, 20);
+        r = quantise(k[i], q, bad, 20);
         assert_float_equal(r.scale, 0.0f, 0.0f);
         assert_int_equal(q[2], -127);
         assert_int_equal(q[7], -127);
         /* a middle so large that the steps are coarser than the range */
         for (size_t j = 0; j < 20; j++)
             same[j] = 1.0e8f + (j == 3 ? 8.0f : 0.0f);
-        r = k[i]->quantise(q, same, 20);
+        r = quantise(k[i], q, same, 20);
         for (size_t j = 0; j < 20; j++)
             assert_in_range(q[j] + 127, 0, 254);
     }
@@ -613,9 +684,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gemm),      cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_row_edges), cmocka_unit_test(test_out),
-        cmocka_unit_test(test_heads),     cmocka_unit_test(test_attend),
-        cmocka_unit_test(test_rope),      cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_many_rows), cmocka_unit_test(test_row_edges),
+        cmocka_unit_test(test_out),       cmocka_unit_test(test_heads),
+        cmocka_unit_test(test_attend),    cmocka_unit_test(test_rope),
+        cmocka_unit_test(test_choice),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,7 +29,7 @@ typedef struct flags {
 static flags f;
 
 static const opt options[] = {
-    {OPT_SIZE, 'k', "top", &f.k, "N",
+    {OPT_COUNT, 'k', "top", &f.k, "N",
      "passages to answer from (default: retrieve.k)"},
     {OPT_STR, 0, "path", &f.path, "GLOB", "only documents whose name matches"},
     {OPT_FLAG, 0, "extract", &f.extract, NULL,

@@ -300,7 +300,10 @@ static void answer_text(cmd_run *run, const rag_answer *a)
     size_t bad = unsupported(a);
 
     if (a->status == RAG_ABSTAINED) {
-        term_info(run->term, "The documents do not answer this.");
+        if (a->retrieved->filtered_out)
+            term_info(run->term, "No document matches --path %s.", f.path);
+        else
+            term_info(run->term, "The documents do not answer this.");
         return;
     }
     if (f.no_stream)

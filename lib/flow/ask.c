@@ -27,9 +27,25 @@ static void by_number(rag_answer *a)
         }
 }
 
+/* The number that the passage is shown by: from 1, in the order in which the
+ * answer comes to them. */
+static uint32_t number_of(size_t cited[RAG_EXTRACT_MAX], size_t *n_cited,
+                          size_t hit)
+{
+    size_t i = 0;
+
+    while (i < *n_cited && cited[i] != hit)
+        i++;
+    if (i == *n_cited)
+        cited[(*n_cited)++] = hit;
+    return (uint32_t)i + 1;
+}
+
 static rag_status answer_from_text(rag_ask_run *u, rag_error *err)
 {
     rag_extracted list[RAG_EXTRACT_MAX];
+    size_t cited[RAG_EXTRACT_MAX];
+    size_t n_cited = 0;
     size_t n;
     rag_status st;
     rag_buf b;
@@ -42,8 +58,8 @@ static rag_status answer_from_text(rag_ask_run *u, rag_error *err)
         goto out;
     }
     for (size_t i = 0; i < n; i++) {
-        uint32_t no = (uint32_t)list[i].hit + 1;
-        rag_str text = u->hits->hits[list[i].hit].text;
+        const rag_hit *h = &u->hits->hits[list[i].hit];
+        uint32_t no = number_of(cited, &n_cited, list[i].hit);
         rag_cite_check k = {.score = 1,
                             .verbatim = true,
                             .quote_start = list[i].start,
@@ -51,18 +67,18 @@ static rag_status answer_from_text(rag_ask_run *u, rag_error *err)
 
         rag_buf_clear(&b);
         rag_readable_sentence(&b,
-                              rag_str_cut(text, list[i].start, list[i].end));
+                              rag_str_cut(h->text, list[i].start, list[i].end));
         rag_buf_addf(&b, " [%u]", no);
         if (list[i].block_end > list[i].block) {
             rag_buf_addc(&b, '\n');
             rag_readable_block(
-                &b, rag_str_cut(text, list[i].block, list[i].block_end));
+                &b, rag_str_cut(h->text, list[i].block, list[i].block_end));
         }
         TRY(rag_buf_status(&b, err));
         rag_buf_adds(&u->sentence, rag_buf_str(&b));
         rag_ask_mark(u, no);
         TRY(rag_ask_give(u, rag_buf_str(&b), err));
-        TRY(rag_ask_cite(u, no, &u->hits->hits[list[i].hit], &k, "exact", err));
+        TRY(rag_ask_cite(u, no, h, &k, "exact", err));
         TRY(rag_ask_keep(u, "supported", err));
         if (i + 1 < n)
             TRY(rag_ask_give(u, RAG_STR_LIT("\n"), err));

@@ -2,6 +2,7 @@
  * as SentencePiece gives them, vectors as an fp32 run of the same weights gives
  * them (tests/nn/make_reference.py). RAG_TEST_MODEL names the E5S1 file or the
  * imported one. */
+#include "datafile.h"
 #include "nn_tiny.h"
 
 #include <math.h>
@@ -35,23 +36,11 @@ static int teardown(void **state)
     return tiny_cleanup(state);
 }
 
-static rag_buf read_data(const char *name)
-{
-    char path[512];
-    rag_error err;
-    rag_buf b;
-
-    rag_buf_init(&b, 1 << 24);
-    (void)snprintf(path, sizeof path, "%s/nn/%s", RAG_TEST_DATA, name);
-    OK(rag_file_read(&b, path, 1 << 24, &err), &err);
-    return b;
-}
-
 static void test_ids(void **state)
 {
     static int32_t ids[MAX_IDS];
-    rag_buf lines = read_data("lines.txt");
-    rag_buf want = read_data("lines.ids");
+    rag_buf lines = datafile_read("nn/lines.txt");
+    rag_buf want = datafile_read("nn/lines.ids");
     rag_str rest = rag_buf_str(&lines);
     rag_str line;
     size_t i = 0;
@@ -85,8 +74,8 @@ static void test_ids(void **state)
 static void test_vectors(void **state)
 {
     size_t dims = rag_encoder_about(e)->dims;
-    rag_buf texts = read_data("texts.txt");
-    rag_buf want = read_data("vectors.f16");
+    rag_buf texts = datafile_read("nn/texts.txt");
+    rag_buf want = datafile_read("nn/vectors.f16");
     rag_str all[MAX_TEXTS];
     rag_str rest = rag_buf_str(&texts);
     float *v = rag_calloc(MAX_TEXTS * dims, sizeof *v);

@@ -9,7 +9,6 @@
 
 #include "base/utf8.h"
 #include "nn/encoder.h"
-#include "nn/weights.h"
 
 enum { MAX_IDS = 4096, MAX_TEXTS = 128 };
 
@@ -70,23 +69,13 @@ static void check_vectors(rag_encoder *e, const char *name, double want_mean,
     assert_int_equal(want.len, n_texts * dims * 2);
     OK(rag_encoder_run(v, e, texts, n_texts, NULL, NULL, &err), &err);
     for (size_t i = 0; i < n_texts; i++) {
-        double dot = 0.0;
-        double square = 0.0;
+        double dot;
         size_t n_ids;
 
         OK(rag_encoder_tokens(NULL, 0, &n_ids, e, texts[i], &err), &err);
         if (n_ids > 512)
             continue;
-        for (size_t d = 0; d < dims; d++) {
-            uint16_t half;
-            double w;
-
-            memcpy(&half, want.ptr + 2 * (i * dims + d), 2);
-            w = (double)rag_weights_half(half);
-            dot += w * (double)v[i * dims + d];
-            square += w * w;
-        }
-        dot /= sqrt(square);
+        dot = datafile_cosine(&want, v, i, dims);
         mean += dot;
         least = fmin(least, dot);
         n++;

@@ -29,7 +29,7 @@ typedef struct flags {
 static flags f;
 
 static const opt options[] = {
-    {OPT_SIZE, 'k', "top", &f.k, "N",
+    {OPT_COUNT, 'k', "top", &f.k, "N",
      "passages to answer from (default: retrieve.k)"},
     {OPT_STR, 0, "path", &f.path, "GLOB", "only documents whose name matches"},
     {OPT_FLAG, 0, "extract", &f.extract, NULL,
@@ -300,7 +300,10 @@ static void answer_text(cmd_run *run, const rag_answer *a)
     size_t bad = unsupported(a);
 
     if (a->status == RAG_ABSTAINED) {
-        term_info(run->term, "The documents do not answer this.");
+        if (a->retrieved->filtered_out)
+            term_info(run->term, "No document matches --path %s.", f.path);
+        else
+            term_info(run->term, "The documents do not answer this.");
         return;
     }
     if (f.no_stream)

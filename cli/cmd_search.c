@@ -25,7 +25,7 @@ typedef struct flags {
 static flags f;
 
 static const opt options[] = {
-    {OPT_SIZE, 'k', "top", &f.k, "N", "passages (default: retrieve.k)"},
+    {OPT_COUNT, 'k', "top", &f.k, "N", "passages (default: retrieve.k)"},
     {OPT_STR, 0, "path", &f.path, "GLOB", "only documents whose name matches"},
     {OPT_STR, 0, "type", &f.type, "T",
      "only documents of a type (pdf, markdown, ...)"},

@@ -48,6 +48,13 @@ static rag_status set(const opt *o, const char *value, rag_error *err)
                             "--%s %s: a whole number expected", o->name, value);
         *(size_t *)o->value = (size_t)u;
         return RAG_OK;
+    case OPT_COUNT:
+        if (!rag_str_u64(&u, s) || u == 0 || u > 1000000000)
+            return rag_fail(err, RAG_E_INVAL,
+                            "--%s %s: a whole number from 1 on expected",
+                            o->name, value);
+        *(size_t *)o->value = (size_t)u;
+        return RAG_OK;
     case OPT_NUM:
         if (!rag_str_double(o->value, s))
             return rag_fail(err, RAG_E_INVAL, "--%s %s: a number expected",

@@ -12,11 +12,12 @@
 #include "base/status.h"
 
 typedef enum opt_kind {
-    OPT_FLAG, /* bool *: set to true */
-    OPT_STR,  /* const char **: the last one counts */
-    OPT_LIST, /* opt_list *: every one counts */
-    OPT_SIZE, /* size_t *: 0 and above, see min */
-    OPT_NUM   /* double * */
+    OPT_FLAG,  /* bool *: set to true */
+    OPT_STR,   /* const char **: the last one counts */
+    OPT_LIST,  /* opt_list *: every one counts */
+    OPT_SIZE,  /* size_t *: 0 and above */
+    OPT_COUNT, /* size_t *: 1 and above; 0 in *value: not given */
+    OPT_NUM    /* double * */
 } opt_kind;
 
 typedef struct opt_list {

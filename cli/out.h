@@ -17,10 +17,10 @@ void out_place(rag_buf *b, const rag_hit *h);
 RAG_NODISCARD rag_status out_json(cmd_run *run, rag_jw *w, rag_error *err);
 /* A failed query of a batch: an error object with its number, and a line on
  * stderr. */
+void out_error_line(cmd_run *run, int64_t query_no, const rag_error *why);
 /* The same of another thing than a query: "line" gives line_no. */
 void out_error_no(cmd_run *run, const char *what, int64_t no,
                   const rag_error *why);
-void out_error_line(cmd_run *run, int64_t query_no, const rag_error *why);
 /* "document", and "document_b64" when it is not valid UTF-8. */
 void out_name_json(rag_jw *w, rag_str name, rag_str bytes);
 /* The same as "path". */

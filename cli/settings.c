@@ -1,7 +1,5 @@
-#include "settings.h"
+#include "settings_priv.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,17 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <ini.h>
-
-#include "base/arena.h"
-#include "base/file.h"
-#include "base/hash.h"
 #include "base/mem.h"
-
-/* settings are a page, not a book */
-#define MAX_FILE_BYTES ((size_t)1 << 20)
-/* inih as distributions build it cuts longer lines */
-#define MAX_LINE_BYTES ((size_t)198)
 
 const setting settings_table[] = {
     {"embed.model", "RAG_EMBED_MODEL", SET_STR, NULL, true,
@@ -82,33 +70,8 @@ const setting settings_table[] = {
 };
 const size_t settings_count = sizeof settings_table / sizeof *settings_table;
 
-#define COUNT (sizeof settings_table / sizeof *settings_table)
-
-struct settings {
-    rag_arena arena;
-    const char *value[COUNT];
-    const char *origin[COUNT];
-    bool from_flag[COUNT];
-    const char *untrusted;
-    const char *home;
-    const char *cwd;
-    const char *config_dir; /* the user's, NULL without HOME */
-    const char *data_dir;
-    const char *state_dir;
-    const char *cache_dir;
-    const char *store; /* NULL: see no_store */
-    const char *no_store;
-    const char *store_origin;
-    bool shared_default;
-    const char *user_file;
-    const char *project_file;
-    /* while a file is read */
-    const char *reading;
-    bool reading_project;
-    bool trusted;
-    rag_error *err;
-    rag_status st;
-};
+_Static_assert(sizeof settings_table / sizeof *settings_table <= SETTINGS_MAX,
+               "settings have their place in struct settings");
 
 void settings_free(settings *s)
 {
@@ -118,9 +81,7 @@ void settings_free(settings *s)
     rag_free(s);
 }
 
-static const char *textf(settings *s, const char *fmt, ...) RAG_PRINTF(2, 3);
-
-static const char *textf(settings *s, const char *fmt, ...)
+const char *settings_textf(settings *s, const char *fmt, ...)
 {
     char b[8192];
     va_list ap;
@@ -132,7 +93,7 @@ static const char *textf(settings *s, const char *fmt, ...)
     return n < 0 ? NULL : rag_arena_strdup(&s->arena, b);
 }
 
-static const char *variable(const char *name)
+const char *settings_variable(const char *name)
 {
     const char *v = getenv(name);
 
@@ -141,10 +102,10 @@ static const char *variable(const char *name)
 
 size_t settings_find(const char *name)
 {
-    for (size_t i = 0; i < COUNT; i++)
+    for (size_t i = 0; i < settings_count; i++)
         if (strcmp(settings_table[i].name, name) == 0)
             return i;
-    return COUNT;
+    return settings_count;
 }
 
 static bool truth(bool *out, const char *v)
@@ -169,8 +130,8 @@ bool settings_truth(const char *value)
     return truth(&yes, value) && yes;
 }
 
-static rag_status check(size_t i, const char *value, const char *origin,
-                        rag_error *err)
+rag_status settings_check(size_t i, const char *value, const char *origin,
+                          rag_error *err)
 {
     const setting *t = &settings_table[i];
     uint64_t u;
@@ -205,10 +166,10 @@ static rag_status check(size_t i, const char *value, const char *origin,
     return RAG_OK;
 }
 
-static rag_status put(settings *s, size_t i, const char *value,
-                      const char *origin, rag_error *err)
+rag_status settings_put(settings *s, size_t i, const char *value,
+                        const char *origin, rag_error *err)
 {
-    rag_status st = check(i, value, origin, err);
+    rag_status st = settings_check(i, value, origin, err);
     const char *copy = st == RAG_OK ? rag_arena_strdup(&s->arena, value) : NULL;
 
     if (st != RAG_OK)
@@ -220,129 +181,16 @@ static rag_status put(settings *s, size_t i, const char *value,
     return RAG_OK;
 }
 
-/* ---- files -------------------------------------------------------------- */
-
-/* May a project file that nobody trusted say this? */
-static bool is_safe(size_t i, const char *value)
-{
-    if (!settings_table[i].safe)
-        return false;
-    /* a local model only */
-    return strcmp(settings_table[i].name, "embed.model") != 0 ||
-           strncmp(value, "builtin:", 8) == 0 || strcmp(value, "none") == 0;
-}
-
-static int on_entry(void *ctx, const char *section, const char *name,
-                    const char *value)
-{
-    settings *s = ctx;
-    char full[128];
-    size_t i;
-    int n = section[0] != '\0'
-                ? snprintf(full, sizeof full, "%s.%s", section, name)
-                : snprintf(full, sizeof full, "%s", name);
-
-    if (s->st != RAG_OK)
-        return 0;
-    i = n > 0 && (size_t)n < sizeof full ? settings_find(full) : COUNT;
-    if (i == COUNT) {
-        s->st = rag_fail(s->err, RAG_E_INVAL,
-                         "%s: no setting '%s' (rag config lists them)",
-                         s->reading, full);
-        return 0;
-    }
-    if (s->reading_project && !s->trusted && !is_safe(i, value)) {
-        s->untrusted = s->untrusted == NULL
-                           ? textf(s, "%s", full)
-                           : textf(s, "%s, %s", s->untrusted, full);
-        return 1;
-    }
-    s->st = put(s, i, value, s->reading, s->err);
-    return s->st == RAG_OK;
-}
-
-static rag_status too_long(const char *path, rag_str text, rag_error *err)
-{
-    rag_str line;
-    size_t no = 0;
-
-    while (rag_str_next_line(&line, &text)) {
-        no++;
-        if (line.len > MAX_LINE_BYTES)
-            return rag_fail(err, RAG_E_INVAL, "%s:%zu: more than %zu bytes",
-                            path, no, MAX_LINE_BYTES);
-    }
-    return RAG_OK;
-}
-
-static void trust_mark(char out[65], const char *path, rag_str text)
-{
-    rag_sha256 *h = rag_sha256_new();
-    uint8_t digest[RAG_SHA256_BYTES];
-
-    out[0] = '\0';
-    if (h == NULL)
-        return;
-    rag_sha256_add(h, path, strlen(path) + 1);
-    rag_sha256_add(h, text.ptr, text.len);
-    rag_sha256_end(h, digest);
-    rag_sha256_free(h);
-    rag_hash_hex(out, digest, RAG_SHA256_BYTES);
-}
-
-static const char *trust_path(settings *s, const char *path, rag_str text)
-{
-    char mark[65];
-
-    if (s->state_dir == NULL)
-        return NULL;
-    trust_mark(mark, path, text);
-    return textf(s, "%s/trusted/%s", s->state_dir, mark);
-}
-
-static rag_status read_ini(settings *s, const char *path, bool project,
-                           rag_error *err)
-{
-    const char *mark;
-    rag_status st;
-    rag_buf b;
-    int line;
-
-    rag_buf_init(&b, MAX_FILE_BYTES * 2);
-    st = rag_file_read(&b, path, MAX_FILE_BYTES, err);
-    if (st == RAG_E_NOTFOUND) {
-        rag_error_clear(err);
-        st = RAG_OK;
-        goto out;
-    }
-    if (st != RAG_OK)
-        goto out;
-    TRY(too_long(path, rag_buf_str(&b), err));
-    s->reading = path;
-    s->reading_project = project;
-    mark = project ? trust_path(s, path, rag_buf_str(&b)) : NULL;
-    s->trusted = mark != NULL && access(mark, F_OK) == 0;
-    s->err = err;
-    s->st = RAG_OK;
-    line = ini_parse_string(b.ptr, on_entry, s);
-    st = s->st;
-    if (st == RAG_OK && line != 0)
-        st = rag_fail(err, RAG_E_INVAL,
-                      "%s:%d: neither [section] nor name = value", path, line);
-out:
-    rag_buf_dispose(&b);
-    return st;
-}
-
 /* ---- places ------------------------------------------------------------- */
 
 static const char *xdg(settings *s, const char *var, const char *below_home)
 {
-    const char *dir = variable(var);
+    const char *dir = settings_variable(var);
 
     if (dir != NULL && dir[0] == '/')
-        return textf(s, "%s/rag", dir);
-    return s->home != NULL ? textf(s, "%s/%s/rag", s->home, below_home) : NULL;
+        return settings_textf(s, "%s/rag", dir);
+    return s->home != NULL ? settings_textf(s, "%s/%s/rag", s->home, below_home)
+                           : NULL;
 }
 
 /* The nearest .rag/ at or above the working directory. Another user's is
@@ -358,17 +206,19 @@ static rag_status nearest(settings *s, rag_error *err)
         return RAG_OK;
     memcpy(dir, s->cwd, n + 1);
     for (;;) {
-        const char *at = textf(s, "%s/.rag", strcmp(dir, "/") == 0 ? "" : dir);
+        const char *at =
+            settings_textf(s, "%s/.rag", strcmp(dir, "/") == 0 ? "" : dir);
         char *slash;
 
         if (at == NULL)
             return rag_fail_nomem(err);
         if (lstat(at, &sb) == 0 && S_ISDIR(sb.st_mode)) {
             if (sb.st_uid != geteuid()) {
-                s->no_store = textf(s,
-                                    "%s belongs to another user: name it with "
-                                    "--store to read it, or another store",
-                                    at);
+                s->no_store =
+                    settings_textf(s,
+                                   "%s belongs to another user: name it with "
+                                   "--store to read it, or another store",
+                                   at);
                 return s->no_store != NULL ? RAG_OK : rag_fail_nomem(err);
             }
             s->store = at;
@@ -384,13 +234,13 @@ static rag_status nearest(settings *s, rag_error *err)
 
 static rag_status find_store(settings *s, const char *flag, rag_error *err)
 {
-    const char *env = variable("RAG_STORE");
+    const char *env = settings_variable("RAG_STORE");
     const char *named = flag != NULL ? flag : env;
     rag_status st;
 
     if (named != NULL) {
-        s->store = named[0] == '/' ? textf(s, "%s", named)
-                                   : textf(s, "%s/%s", s->cwd, named);
+        s->store = named[0] == '/' ? settings_textf(s, "%s", named)
+                                   : settings_textf(s, "%s/%s", s->cwd, named);
         s->store_origin = flag != NULL ? "--store" : "environment RAG_STORE";
     } else {
         st = nearest(s, err);
@@ -404,7 +254,7 @@ static rag_status find_store(settings *s, const char *flag, rag_error *err)
             return RAG_OK;
         }
         if (s->store == NULL) {
-            s->store = textf(s, "%s/default", s->data_dir);
+            s->store = settings_textf(s, "%s/default", s->data_dir);
             s->store_origin = "default";
             s->shared_default = true;
         }
@@ -412,7 +262,7 @@ static rag_status find_store(settings *s, const char *flag, rag_error *err)
     if (s->store == NULL)
         return rag_fail_nomem(err);
     if (rag_str_ends(rag_str_of(s->store), "/.rag"))
-        s->project_file = textf(s, "%s/config", s->store);
+        s->project_file = settings_textf(s, "%s/config", s->store);
     return RAG_OK;
 }
 
@@ -426,29 +276,32 @@ rag_status settings_load(settings **out, const char *store_flag, rag_error *err)
     if (s == NULL)
         return rag_fail_nomem(err);
     rag_arena_init(&s->arena);
-    s->cwd = textf(s, "%s", getcwd(cwd, sizeof cwd) != NULL ? cwd : "/");
-    s->home = variable("HOME");
+    s->cwd =
+        settings_textf(s, "%s", getcwd(cwd, sizeof cwd) != NULL ? cwd : "/");
+    s->home = settings_variable("HOME");
     s->config_dir = xdg(s, "XDG_CONFIG_HOME", ".config");
     s->data_dir = xdg(s, "XDG_DATA_HOME", ".local/share");
     s->state_dir = xdg(s, "XDG_STATE_HOME", ".local/state");
     s->cache_dir = xdg(s, "XDG_CACHE_HOME", ".cache");
-    for (size_t i = 0; i < COUNT; i++) {
+    for (size_t i = 0; i < settings_count; i++) {
         s->value[i] = settings_table[i].def;
         s->origin[i] = "default";
     }
     TRY(find_store(s, store_flag, err));
     if (s->config_dir != NULL) {
-        s->user_file = textf(s, "%s/config", s->config_dir);
-        TRY(read_ini(s, s->user_file, false, err));
+        s->user_file = settings_textf(s, "%s/config", s->config_dir);
+        TRY(settings_read_file(s, s->user_file, false, err));
     }
     if (s->project_file != NULL)
-        TRY(read_ini(s, s->project_file, true, err));
-    for (size_t i = 0; i < COUNT; i++) {
-        const char *v = variable(settings_table[i].env);
+        TRY(settings_read_file(s, s->project_file, true, err));
+    for (size_t i = 0; i < settings_count; i++) {
+        const char *v = settings_variable(settings_table[i].env);
 
         if (v != NULL)
-            TRY(put(s, i, v, textf(s, "environment %s", settings_table[i].env),
-                    err));
+            TRY(settings_put(
+                s, i, v,
+                settings_textf(s, "environment %s", settings_table[i].env),
+                err));
     }
     *out = s;
     s = NULL;
@@ -462,13 +315,12 @@ rag_status settings_flag(settings *s, const char *name, const char *value,
 {
     size_t i = settings_find(name);
 
-    return i == COUNT ? rag_fail(err, RAG_E_INVAL, "no setting '%s'", name)
-                      : put(s, i, value, "flag", err);
+    return i == settings_count
+               ? rag_fail(err, RAG_E_INVAL, "no setting '%s'", name)
+               : settings_put(s, i, value, "flag", err);
 }
 
-/* The variable of the provider's own tools that says where it lives; *url: its
- * value. NULL when there is none. */
-static const char *fallback(const char **url, const char *model)
+const char *settings_fallback(const char **url, const char *model)
 {
     const char *name = NULL;
 
@@ -476,7 +328,7 @@ static const char *fallback(const char **url, const char *model)
         name = "OPENAI_BASE_URL";
     else if (model != NULL && strncmp(model, "ollama:", 7) == 0)
         name = "OLLAMA_HOST";
-    *url = name != NULL ? variable(name) : NULL;
+    *url = name != NULL ? settings_variable(name) : NULL;
     return *url != NULL ? name : NULL;
 }
 
@@ -492,7 +344,7 @@ static const char *fallback_of(const char **url, const settings *s, size_t i)
         model = s->value[settings_find("embed.model")];
     else if (i == settings_find("chat.url"))
         model = s->value[settings_find("chat.model")];
-    return fallback(url, model);
+    return settings_fallback(url, model);
 }
 
 const char *settings_get(const settings *s, size_t i)
@@ -545,203 +397,9 @@ const char *settings_project_file(const settings *s)
     return s->project_file;
 }
 
-/* ---- to the library ----------------------------------------------------- */
-
 const char *settings_value(const settings *s, const char *name)
 {
     const char *v = s->value[settings_find(name)];
 
     return v != NULL && v[0] != '\0' ? v : NULL;
-}
-
-static size_t size_of(const settings *s, const char *name)
-{
-    uint64_t u = 0;
-
-    /* checked when it was set */
-    return rag_str_u64(&u, rag_str_of(s->value[settings_find(name)]))
-               ? (size_t)u
-               : 0;
-}
-
-static double num_of(const settings *s, const char *name)
-{
-    double d = 0;
-
-    return rag_str_double(&d, rag_str_of(s->value[settings_find(name)])) ? d
-                                                                         : 0;
-}
-
-/* URL and key of one kind of model ("embed", "chat"). The variables of other
- * programs count where no URL is set. The default key variable counts only for
- * OpenAI's own URL or OPENAI_BASE_URL: a key goes to the host it was set up
- * with and to no other. */
-static void endpoint(const char **url, const char **key, const settings *s,
-                     const char *model, const char *set_url,
-                     const char *key_env)
-{
-    bool openai = model != NULL && strncmp(model, "openai:", 7) == 0;
-    const char *from = NULL;
-
-    *url = settings_value(s, set_url);
-    if (*url == NULL && fallback(&from, model))
-        *url = from;
-    key_env = settings_value(s, key_env);
-    if (key_env == NULL && openai &&
-        (settings_value(s, set_url) == NULL ||
-         strncmp(*url, "https://api.openai.com/", 23) == 0))
-        key_env = "OPENAI_API_KEY";
-    *key = key_env != NULL ? variable(key_env) : NULL;
-}
-
-rag_status settings_config(rag_config *out, const settings *s, rag_error *err)
-{
-    bool allow = false;
-
-    memset(out, 0, sizeof *out);
-    out->store_dir = s->store;
-    out->state_dir = s->state_dir;
-    out->data_dir = s->data_dir;
-    out->cache_dir = s->cache_dir;
-    out->cwd = s->cwd;
-    out->embed_model = settings_value(s, "embed.model");
-    endpoint(&out->embed_url, &out->embed_key, s, out->embed_model, "embed.url",
-             "embed.key_env");
-    out->embed_query_prefix = settings_value(s, "embed.query_prefix");
-    out->embed_passage_prefix = settings_value(s, "embed.passage_prefix");
-    out->embed_batch_texts = size_of(s, "embed.batch");
-    out->embed_in_flight = size_of(s, "embed.in_flight");
-    out->embed_price_per_mtok = num_of(s, "embed.price_per_mtok");
-    out->chat_model = settings_value(s, "chat.model");
-    endpoint(&out->chat_url, &out->chat_key, s, out->chat_model, "chat.url",
-             "chat.key_env");
-    out->chat_temperature = num_of(s, "chat.temperature");
-    out->chat_context_tokens = size_of(s, "chat.context_tokens");
-    out->chat_max_tokens = size_of(s, "chat.max_tokens");
-    out->rerank_model = settings_value(s, "rerank.model");
-    endpoint(&out->rerank_url, &out->rerank_key, s, out->rerank_model,
-             "rerank.url", "rerank.key_env");
-    out->rerank_candidates = size_of(s, "rerank.candidates");
-    out->retrieve_k = size_of(s, "retrieve.k");
-    out->retrieve_dense_weight = num_of(s, "retrieve.dense_weight");
-    out->chunk_min_tokens = (uint32_t)size_of(s, "chunk.min_tokens");
-    out->chunk_max_tokens = (uint32_t)size_of(s, "chunk.max_tokens");
-    if (out->chunk_min_tokens > out->chunk_max_tokens)
-        return rag_fail(err, RAG_E_INVAL,
-                        "chunk.min_tokens (%u) is above chunk.max_tokens (%u)",
-                        (unsigned)out->chunk_min_tokens,
-                        (unsigned)out->chunk_max_tokens);
-    out->n_jobs = size_of(s, "jobs");
-    if (truth(&allow, s->value[settings_find("net.allow_http")]))
-        out->allow_http = allow;
-    out->ca_file = settings_value(s, "net.ca_file");
-    return RAG_OK;
-}
-
-/* ---- writing ------------------------------------------------------------ */
-
-/* Appends text with `key` of [section] set to value, or taken out. */
-static void edit(rag_buf *out, rag_str text, const char *section,
-                 const char *key, const char *value)
-{
-    bool inside = section[0] == '\0';
-    bool done = value == NULL;
-    rag_str line;
-
-    while (rag_str_next_line(&line, &text)) {
-        rag_str t = rag_str_trim(line);
-        size_t eq = rag_str_find_char(t, '=');
-
-        if (t.len > 1 && t.ptr[0] == '[') {
-            if (inside && !done) {
-                rag_buf_addf(out, "%s = %s\n", key, value);
-                done = true;
-            }
-            inside = rag_str_eqz(rag_str_trim(rag_str_cut(t, 1, t.len - 1)),
-                                 section);
-        } else if (inside && eq != SIZE_MAX &&
-                   rag_str_eqz(rag_str_trim(rag_str_cut(t, 0, eq)), key)) {
-            if (!done)
-                rag_buf_addf(out, "%s = %s\n", key, value);
-            done = true;
-            continue;
-        }
-        rag_buf_adds(out, line);
-        rag_buf_addc(out, '\n');
-    }
-    if (done)
-        return;
-    if (!inside)
-        rag_buf_addf(out, "[%s]\n", section);
-    rag_buf_addf(out, "%s = %s\n", key, value);
-}
-
-rag_status settings_write(const settings *s, const char *name,
-                          const char *value, rag_error *err)
-{
-    size_t i = settings_find(name);
-    const char *dot = strchr(name, '.');
-    char section[64] = "";
-    rag_status st = RAG_OK;
-    rag_buf old;
-    rag_buf new;
-
-    if (i == COUNT)
-        return rag_fail(err, RAG_E_INVAL,
-                        "no setting '%s' (rag config lists them)", name);
-    if (s->user_file == NULL)
-        return rag_fail(err, RAG_E_INVAL, "set HOME or XDG_CONFIG_HOME first");
-    if (dot != NULL) {
-        memcpy(section, name, (size_t)(dot - name));
-        section[dot - name] = '\0';
-    }
-    rag_buf_init(&old, MAX_FILE_BYTES * 2);
-    rag_buf_init(&new, MAX_FILE_BYTES * 2);
-    if (value != NULL)
-        TRY(check(i, value, "command line", err));
-    st = rag_file_read(&old, s->user_file, MAX_FILE_BYTES, err);
-    if (st == RAG_E_NOTFOUND)
-        rag_error_clear(err);
-    else if (st != RAG_OK)
-        goto out;
-    edit(&new, rag_buf_str(&old), section, dot != NULL ? dot + 1 : name, value);
-    TRY(rag_buf_status(&new, err));
-    TRY(too_long(s->user_file, rag_buf_str(&new), err));
-    TRY(rag_file_mkdirs(s->config_dir, err));
-    st = rag_file_replace(s->user_file, new.ptr, new.len, err);
-out:
-    rag_buf_dispose(&old);
-    rag_buf_dispose(&new);
-    return st;
-}
-
-rag_status settings_trust(const settings *s, rag_error *err)
-{
-    char mark[65];
-    char *dir = NULL;
-    char *file = NULL;
-    rag_status st;
-    rag_buf b;
-
-    if (s->project_file == NULL)
-        return rag_fail(err, RAG_E_INVAL,
-                        "there is no .rag folder at or above this one");
-    if (s->state_dir == NULL)
-        return rag_fail(err, RAG_E_INVAL, "set HOME or XDG_STATE_HOME first");
-    rag_buf_init(&b, MAX_FILE_BYTES * 2);
-    TRY(rag_file_read(&b, s->project_file, MAX_FILE_BYTES, err));
-    trust_mark(mark, s->project_file, rag_buf_str(&b));
-    dir = rag_file_join(s->state_dir, "trusted");
-    file = dir != NULL ? rag_file_join(dir, mark) : NULL;
-    if (file == NULL) {
-        st = rag_fail_nomem(err);
-        goto out;
-    }
-    TRY(rag_file_mkdirs(dir, err));
-    st = rag_file_replace(file, s->project_file, strlen(s->project_file), err);
-out:
-    rag_free(file);
-    rag_free(dir);
-    rag_buf_dispose(&b);
-    return st;
 }

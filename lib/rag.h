@@ -233,6 +233,7 @@ typedef struct rag_hits {
     rag_mode mode;       /* what took place */
     double evidence;     /* 0..1, NaN: not there */
     bool relevant;       /* something here is about the question */
+    bool filtered_out;   /* no document passes the filters of the search */
     double dense_weight; /* used in the fusion; NaN */
     bool reranked;       /* by the model of the settings */
     const char *warning; /* static or arena text for people, or NULL */

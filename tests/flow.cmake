@@ -10,6 +10,7 @@ rag_test(t_walk)
 rag_test(t_sync)
 target_link_options(t_sync PRIVATE
     -Wl,--wrap=rag_walk_open -Wl,--wrap=rag_doc_read)
+rag_test(t_sync_gone)
 rag_fake_test(t_sync_vectors)
 # stores of every released schema
 rag_fake_test(t_store_old)

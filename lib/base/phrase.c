@@ -3,9 +3,6 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 
-/* White space looked through for the second half of a hyphenated word. */
-#define MAX_BREAK_BYTES 64u
-
 /* Both sides are decomposed and folded, so equal texts are equal sequences,
  * whatever their normal form. White space is a flag of what follows it. */
 struct unit {
@@ -61,25 +58,12 @@ static bool push(struct units *v, struct unit *u)
     return true;
 }
 
-/* "docu-" white space with a line end "mentation": the offset of the second
- * half, or 0. at: behind the hyphen. */
+/* A hyphen behind a letter: where the word goes on, or 0. at: behind it. */
 static size_t after_break(const struct units *v, rag_str text, size_t at)
 {
-    size_t end =
-        text.len - at > MAX_BREAK_BYTES ? at + MAX_BREAK_BYTES : text.len;
-    bool broken = false;
-
     if (v->n == 0 || !v->ptr[v->n - 1].letter)
         return 0;
-    for (; at < end; at++) {
-        char c = text.ptr[at];
-
-        if (c == '\n' || c == '\f')
-            broken = true;
-        else if (c != ' ' && c != '\t' && c != '\r')
-            return broken && c >= 'a' && c <= 'z' ? at : 0;
-    }
-    return 0;
+    return rag_str_after_break(text, at);
 }
 
 /* What a character is compared by; quotes and hyphens as on a keyboard. */

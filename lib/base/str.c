@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* white space looked through for the second half of a hyphenated word */
+#define MAX_BREAK_BYTES 64u
+
 rag_str rag_str_of(const char *nul_terminated)
 {
     rag_str s = {nul_terminated, 0};
@@ -173,6 +176,22 @@ bool rag_str_i64(int64_t *out, rag_str s)
         return false;
     *out = negative ? -(int64_t)v : (int64_t)v;
     return true;
+}
+
+size_t rag_str_after_break(rag_str s, size_t at)
+{
+    size_t end = s.len - at > MAX_BREAK_BYTES ? at + MAX_BREAK_BYTES : s.len;
+    bool broken = false;
+
+    for (; at < end; at++) {
+        char c = s.ptr[at];
+
+        if (c == '\n' || c == '\f')
+            broken = true;
+        else if (c != ' ' && c != '\t' && c != '\r')
+            return broken && c >= 'a' && c <= 'z' ? at : 0;
+    }
+    return 0;
 }
 
 bool rag_str_double(double *out, rag_str s)

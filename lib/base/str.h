@@ -37,6 +37,11 @@ size_t rag_str_find_char(rag_str hay, char c);
  * '\n'; a '\r' before it stays). false when *rest is empty. */
 bool rag_str_next_line(rag_str *line, rag_str *rest);
 
+/* The second half of a word that a hyphen breaks over a line ("docu-", white
+ * space, "mentation"): its offset when a line end and then a small letter
+ * follow at `at`, behind the hyphen; else 0. */
+size_t rag_str_after_break(rag_str s, size_t at);
+
 /* Strict whole-string numbers: digits only (and one '-' for i64), in range. */
 bool rag_str_u64(uint64_t *out, rag_str s);
 bool rag_str_i64(int64_t *out, rag_str s);

@@ -1,8 +1,5 @@
 #include "base/words_token.h"
 
-/* white space looked through for the second half of a hyphenated word */
-#define MAX_BREAK_BYTES 64u
-
 static void push(rag_words_token *t, uint32_t cp, rag_unit_class cls,
                  size_t start, size_t end)
 {
@@ -160,26 +157,13 @@ static bool push_wide(rag_words_token *t, uint32_t cp, size_t start, size_t end)
     return true;
 }
 
-/* A word may be hyphenated over a line: "docu-" white space "mentation".
- * Returns where the second half starts, or 0. */
+/* The token ends with a hyphen behind a letter: where it goes on, or 0. */
 static size_t after_break(const rag_words_token *t, rag_str text, size_t at)
 {
-    size_t end =
-        text.len - at > MAX_BREAK_BYTES ? at + MAX_BREAK_BYTES : text.len;
-    bool broken = false;
-
     if (t->n < 2 || t->units[t->n - 1].cp != '-' ||
         t->units[t->n - 2].cls != RAG_UNIT_LETTER)
         return 0;
-    for (; at < end; at++) {
-        char c = text.ptr[at];
-
-        if (c == '\n' || c == '\f')
-            broken = true;
-        else if (c != ' ' && c != '\t' && c != '\r')
-            return broken && c >= 'a' && c <= 'z' ? at : 0;
-    }
-    return 0;
+    return rag_str_after_break(text, at);
 }
 
 size_t rag_words_token_gather(rag_words_token *t, rag_str text, size_t at)

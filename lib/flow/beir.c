@@ -101,6 +101,27 @@ static rag_status add_corpus(rag_sha256 *h, const char *path, rag_error *err)
     return RAG_OK;
 }
 
+/* What the vectors depend on: the embedder's fingerprint, "none" without one.
+ * By words alone no embedder is needed: one that cannot be had counts as none,
+ * which is a store apart. */
+static rag_status fingerprint_of(rag_buf *out, const run *u,
+                                 const rag_config *cfg, rag_error *err)
+{
+    rag_embedder *e = NULL;
+    char *model = NULL;
+    rag_status st = rag_flow_embedder_new(&e, &model, cfg, err);
+
+    if (st != RAG_OK && st != RAG_E_NOMEM && u->opts->mode == RAG_LEXICAL) {
+        rag_error_clear(err);
+        st = RAG_OK;
+    }
+    if (st == RAG_OK)
+        rag_buf_addz(out, e != NULL ? rag_embed_fingerprint(e) : "none");
+    rag_embed_free(e);
+    rag_free(model);
+    return st;
+}
+
 /* Everything that the store's content depends on, as the name of its folder:
  * the same corpus elsewhere finds the vectors that were paid for. */
 static rag_status own_store(run *u, const rag_config *cfg, rag_error *err)
@@ -108,9 +129,6 @@ static rag_status own_store(run *u, const rag_config *cfg, rag_error *err)
     rag_sha256 *h = rag_sha256_new();
     uint8_t digest[RAG_SHA256_BYTES];
     char hex[RAG_SHA256_BYTES * 2 + 1];
-    rag_embedder *e = NULL;
-    char *model = NULL;
-    const char *fp;
     rag_status st;
     rag_buf b;
 
@@ -124,11 +142,11 @@ static rag_status own_store(run *u, const rag_config *cfg, rag_error *err)
                       "no cache folder: set HOME or XDG_CACHE_HOME");
         goto out;
     }
-    TRY(rag_flow_embedder_new(&e, &model, cfg, err));
-    fp = e != NULL ? rag_embed_fingerprint(e) : "none";
-    rag_buf_addf(&b, "%s\n%s\n%u %u\n%s\n", rag_words_version(),
+    rag_buf_addf(&b, "%s\n%s\n%u %u\n", rag_words_version(),
                  rag_chunk_version(), (unsigned)cfg->chunk_min_tokens,
-                 (unsigned)cfg->chunk_max_tokens, fp);
+                 (unsigned)cfg->chunk_max_tokens);
+    TRY(fingerprint_of(&b, u, cfg, err));
+    rag_buf_addc(&b, '\n');
     TRY(rag_buf_status(&b, err));
     rag_sha256_add(h, b.ptr, b.len);
     TRY(add_corpus(h, u->corpus, err));
@@ -146,8 +164,6 @@ static rag_status own_store(run *u, const rag_config *cfg, rag_error *err)
     st = rag_file_mkdirs(u->store_dir, err);
 out:
     rag_sha256_free(h);
-    rag_embed_free(e);
-    rag_free(model);
     rag_buf_dispose(&b);
     return st;
 }

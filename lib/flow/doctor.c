@@ -28,6 +28,18 @@ typedef struct doctor {
     bool remote; /* a remote model is set */
 } doctor;
 
+void rag_flow_check_line(rag_check_fn fn, void *ctx, const char *state,
+                         rag_status code, const char *what, const char *mend,
+                         const char *fmt, va_list ap)
+{
+    char detail[1024];
+    rag_check_line line = {state, code, what, detail, mend};
+
+    if (vsnprintf(detail, sizeof detail, fmt, ap) < 0)
+        detail[0] = '\0';
+    fn(ctx, &line);
+}
+
 static void say(const doctor *d, const char *state, rag_status code,
                 const char *what, const char *mend, const char *fmt, ...)
     RAG_PRINTF(6, 7);
@@ -35,17 +47,11 @@ static void say(const doctor *d, const char *state, rag_status code,
 static void say(const doctor *d, const char *state, rag_status code,
                 const char *what, const char *mend, const char *fmt, ...)
 {
-    char detail[1024];
-    rag_check_line line = {state, code, what, detail, mend};
     va_list ap;
-    int n;
 
     va_start(ap, fmt);
-    n = vsnprintf(detail, sizeof detail, fmt, ap);
+    rag_flow_check_line(d->fn, d->ctx, state, code, what, mend, fmt, ap);
     va_end(ap);
-    if (n < 0)
-        detail[0] = '\0';
-    d->fn(d->ctx, &line);
 }
 
 static bool is_remote(const char *model)

@@ -358,18 +358,6 @@ out:
     return st;
 }
 
-static rag_status ignore(void *ctx, size_t first, size_t n,
-                         const float *vectors, size_t dims, rag_error *err)
-{
-    (void)ctx;
-    (void)first;
-    (void)n;
-    (void)vectors;
-    (void)dims;
-    (void)err;
-    return RAG_OK;
-}
-
 rag_status rag_flow_embed_missing(rag_embed_tally *out, rag *r, rag_embedder *e,
                                   bool reembed, const rag_ingest_watch *watch,
                                   rag_error *err)
@@ -399,7 +387,8 @@ rag_status rag_flow_embed_missing(rag_embed_tally *out, rag *r, rag_embedder *e,
         rag_str probe = RAG_STR_LIT("length");
 
         /* a remote model says its length with its first reply */
-        TRY(rag_embed(e, &probe, 1, RAG_EMBED_PASSAGE, ignore, NULL, err));
+        TRY(rag_embed(e, &probe, 1, RAG_EMBED_PASSAGE, rag_embed_ignore, NULL,
+                      err));
         TRY(rag_store_space_put(
             &o->space, r->store, rag_str_of(rag_embed_fingerprint(e)),
             rag_str_of(r->embed_model), rag_embed_dims(e), err));

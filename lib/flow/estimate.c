@@ -66,18 +66,6 @@ static double kept_rate(rag *r, const char *model)
     return rate;
 }
 
-static rag_status ignore(void *ctx, size_t first, size_t n,
-                         const float *vectors, size_t dims, rag_error *err)
-{
-    (void)ctx;
-    (void)first;
-    (void)n;
-    (void)vectors;
-    (void)dims;
-    (void)err;
-    return RAG_OK;
-}
-
 /* Tokens a second of the built-in model on this machine, now; 0: it failed. */
 static double probed_rate(rag_embedder *e)
 {
@@ -96,8 +84,8 @@ static double probed_rate(rag_embedder *e)
         texts[i] = rag_buf_str(&b);
     ms = rag_flow_now_ms();
     if (b.failed == RAG_OK &&
-        rag_embed(e, texts, PROBE_TEXTS, RAG_EMBED_PASSAGE, ignore, NULL,
-                  NULL) == RAG_OK) {
+        rag_embed(e, texts, PROBE_TEXTS, RAG_EMBED_PASSAGE, rag_embed_ignore,
+                  NULL, NULL) == RAG_OK) {
         ms = rag_flow_now_ms() - ms;
         rate = (double)rag_chunk_tokens(texts[0]) * PROBE_TEXTS /
                (ms > 0.01 ? ms : 0.01) * 1e3;

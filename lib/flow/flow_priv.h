@@ -74,6 +74,13 @@ RAG_NODISCARD rag_status rag_flow_rerank(rag_hits *h, rag *r, rag_str query,
 /* One row of the store's settings: filters of a root, the ignore list. */
 #define RAG_FLOW_MAX_META_BYTES ((size_t)4 << 20)
 
+/* ---- doctor.c ----------------------------------------------------------- */
+
+/* Gives fn one line; the detail is fmt with its arguments. */
+void rag_flow_check_line(rag_check_fn fn, void *ctx, const char *state,
+                         rag_status code, const char *what, const char *mend,
+                         const char *fmt, va_list ap) RAG_PRINTF(7, 0);
+
 /* ---- ignored.c ---------------------------------------------------------- */
 
 /* The store's ignore list, sorted. */

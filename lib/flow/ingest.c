@@ -1,315 +1,15 @@
+#include "flow/ingest_priv.h"
+
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/mem.h"
-#include "base/walk.h"
-#include "flow/gone.h"
-#include "flow/known.h"
-#include "flow/sync.h"
+#include "flow/pipe.h"
 
-/* one document through a pipe */
-#define MAX_PIPE_BYTES ((size_t)256 << 20)
-#define PIPE_READ_BYTES ((size_t)1 << 16)
-/* how often Ctrl-C is looked for while a pipe is silent */
-#define PIPE_WAIT_MS 100
-
-typedef struct run {
-    rag *r;
-    const rag_ingest_opts *opts;
-    const rag_ingest_watch *watch;
-    rag_ingest_report *report;
-    rag_sync *sync;
-    rag_flow_ignored ignored; /* by `rag rm --ignore` */
-    const rag_known *known;   /* roots of the store; none without one */
-    int slash; /* "/", that single files are opened below; or -1 */
-    /* the root being walked */
-    int fd;
-    int64_t root_id;
-    rag_str root_path;
-} run;
-
-/* ---- walking ------------------------------------------------------------ */
-
-/* Would a new root at `path` swallow this one? *prefix: where it lies in it. */
-static bool swallows(rag_str *prefix, const char *path,
-                     const rag_known_root *root)
-{
-    return root->path[0] == '/' && rag_known_below(prefix, path, root->path) &&
-           prefix->len != 0;
-}
-
-/* A dry run makes no root: a file that lies in a known one is looked up there,
- * as the real run would find it after it took that root over. */
-static rag_status dry_file(run *u, rag_str key, const struct stat *sb,
-                           rag_error *err)
-{
-    const rag_known_root *root;
-    rag_str below;
-    rag_buf path;
-    rag_status st;
-
-    rag_buf_init(&path, PATH_MAX * (size_t)16);
-    rag_flow_path(&path, u->root_path, key);
-    TRY(rag_buf_status(&path, err));
-    root = rag_known_of(&below, u->known, path.ptr);
-    if (root != NULL)
-        st = rag_sync_file(u->sync, u->fd, key, root->id,
-                           rag_str_of(root->path), below, sb, err);
-    else
-        st = rag_sync_file(u->sync, u->fd, key, 0, u->root_path, key, sb, err);
-out:
-    rag_buf_dispose(&path);
-    return st;
-}
-
-static rag_status on_file(void *ctx, rag_str key, const struct stat *sb,
-                          rag_error *err)
-{
-    run *u = ctx;
-
-    if (u->root_id == 0 && u->known->n != 0)
-        return dry_file(u, key, sb, err);
-    return rag_sync_file(u->sync, u->fd, key, u->root_id, u->root_path, key, sb,
-                         err);
-}
-
-static rag_status on_trouble(void *ctx, rag_str key, const char *why,
-                             rag_error *err)
-{
-    run *u = ctx;
-
-    u->report->roots_missing = true;
-    return rag_sync_tell(u->sync, u->root_path, key, RAG_INGEST_FAILED,
-                         rag_str_of(why), err);
-}
-
-static bool ignored(void *ctx, rag_str key)
-{
-    const run *u = ctx;
-    rag_buf path;
-    bool yes;
-
-    if (u->ignored.n == 0)
-        return false;
-    rag_buf_init(&path, PATH_MAX * (size_t)16);
-    rag_flow_path(&path, u->root_path, key);
-    yes = rag_flow_ignored_has(&u->ignored, rag_buf_str(&path));
-    rag_buf_dispose(&path);
-    return yes;
-}
-
-static bool cancelled(void *ctx)
-{
-    return rag_flow_cancelled(ctx);
-}
-
-/* Takes away what is gone from the root just walked. A dry run over a folder
- * that would swallow known roots has none of its own: it looks at theirs. */
-static rag_status remove_gone(run *u, rag_walk *walk, rag_str sub,
-                              rag_error *err)
-{
-    rag_gone g = {.store = u->r->store,
-                  .sync = u->sync,
-                  .walk = walk,
-                  .opts = u->opts,
-                  .watch = u->watch,
-                  .report = u->report,
-                  .root_path = u->root_path,
-                  .sub = sub};
-    rag_gone_part own = {u->root_id, RAG_STR_LIT("")};
-    rag_gone_part *parts = NULL;
-    size_t cap = 0;
-    rag_status st;
-
-    g.parts = &own;
-    g.n_parts = 1;
-    if (u->root_id != 0)
-        return rag_gone_remove(&g, err);
-    g.n_parts = 0;
-    for (size_t i = 0; i < u->known->n; i++) {
-        rag_gone_part p = {u->known->list[i].id, RAG_STR_LIT("")};
-
-        if (!swallows(&p.prefix, u->root_path.ptr, &u->known->list[i]))
-            continue;
-        if (!rag_mem_grow(&parts, &cap, g.n_parts + 1, sizeof *parts)) {
-            rag_free(parts);
-            return rag_fail_nomem(err);
-        }
-        parts[g.n_parts++] = p;
-    }
-    g.parts = parts;
-    st = rag_gone_remove(&g, err);
-    rag_free(parts);
-    return st;
-}
-
-static rag_status walk_root(run *u, rag_str sub, rag_error *err)
-{
-    rag_walk_opts o = {.hidden = u->opts->hidden,
-                       .follow = u->opts->follow,
-                       .gitignore = u->opts->gitignore,
-                       .include = u->opts->include,
-                       .n_include = u->opts->n_include,
-                       .exclude = u->opts->exclude,
-                       .n_exclude = u->opts->n_exclude,
-                       .left_out = ignored,
-                       .left_out_ctx = u,
-                       .cancelled = cancelled,
-                       .cancel_ctx = u->r};
-    rag_walk *w = rag_walk_new();
-    struct stat sb;
-    rag_status st;
-
-    if (w == NULL)
-        return rag_fail_nomem(err);
-    if (u->r->store != NULL && stat(rag_store_dir(u->r->store), &sb) == 0) {
-        o.not_dev = sb.st_dev; /* a store is never its own document */
-        o.not_ino = sb.st_ino;
-    }
-    TRY(rag_walk_run(w, u->fd, sub, &o, on_file, on_trouble, u, err));
-    TRY(rag_sync_finish(u->sync, err));
-    if (u->r->store != NULL)
-        st = remove_gone(u, w, sub, err);
-out:
-    rag_walk_free(w);
-    return st;
-}
-
-static rag_status root_missing(run *u, const char *path, const char *why,
-                               rag_error *err)
-{
-    u->report->roots_missing = true;
-    return rag_sync_tell(u->sync, rag_str_of(path), RAG_STR_LIT(""),
-                         RAG_INGEST_FAILED, rag_str_of(why), err);
-}
-
-/* The same, by errno. */
-static rag_status root_errno(run *u, const char *path, const char *what,
-                             int errnum, rag_error *err)
-{
-    char why[256];
-    char scratch[128];
-    int n = snprintf(why, sizeof why, "%s (%s); nothing was removed", what,
-                     strerror_r(errnum, scratch, sizeof scratch));
-
-    (void)n;
-    return root_missing(u, path, why, err);
-}
-
-static rag_status sync_dir(run *u, const char *root, rag_str sub,
-                           rag_error *err)
-{
-    rag_status st;
-
-    u->root_path = rag_str_of(root);
-    u->fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (u->fd < 0)
-        return root_errno(u, root, "cannot be listed", errno, err);
-    st = walk_root(u, sub, err);
-    /* workers may still open files below it after a failure */
-    if (st != RAG_OK) {
-        rag_sync_free(u->sync);
-        u->sync = NULL;
-    }
-    (void)close(u->fd);
-    u->fd = -1;
-    return st;
-}
-
-/* A single file, in its root (folder) or as a root of its own. It is read with
- * others that follow: the caller ends with rag_sync_finish(). */
-static rag_status sync_one_file(run *u, const char *path, const char *root,
-                                rag_str key, rag_error *err)
-{
-    struct stat sb;
-
-    if (stat(path, &sb) != 0)
-        return root_errno(u, path, "cannot be looked at", errno, err);
-    if (!S_ISREG(sb.st_mode))
-        return root_missing(
-            u, path, "is not a regular file any more; nothing was removed",
-            err);
-    if (u->slash < 0)
-        u->slash = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (u->slash < 0)
-        return rag_fail_errno(err, errno, "cannot open /");
-    return rag_sync_file(u->sync, u->slash, rag_str_of(path + 1), u->root_id,
-                         rag_str_of(root), key, &sb, err);
-}
-
-/* ---- roots that another root swallows ----------------------------------- */
-
-typedef struct moves {
-    rag_arena arena;
-    int64_t *ids;
-    rag_str *keys;
-    size_t n;
-    size_t cap_ids;
-    size_t cap_keys;
-    rag_str prefix;
-} moves;
-
-static rag_status plan_move(void *ctx, const rag_store_file *f, rag_error *err)
-{
-    moves *m = ctx;
-    rag_buf b;
-    rag_status st;
-
-    rag_buf_init(&b, PATH_MAX * (size_t)16);
-    rag_buf_adds(&b, m->prefix);
-    if (f->key.len != 0 && m->prefix.len != 0)
-        rag_buf_addc(&b, '/');
-    rag_buf_adds(&b, f->key);
-    st = rag_buf_status(&b, err);
-    if (st == RAG_OK &&
-        (!rag_mem_grow(&m->ids, &m->cap_ids, m->n + 1, sizeof *m->ids) ||
-         !rag_mem_grow(&m->keys, &m->cap_keys, m->n + 1, sizeof *m->keys) ||
-         !rag_arena_str(&m->arena, &m->keys[m->n], rag_buf_str(&b))))
-        st = rag_fail_nomem(err);
-    if (st == RAG_OK)
-        m->ids[m->n++] = f->id;
-    rag_buf_dispose(&b);
-    return st;
-}
-
-/* Files of roots below `path` become files of root_id: overlapping roots hold
- * a file once. */
-static rag_status swallow(run *u, const rag_known *k, const char *path,
-                          rag_error *err)
-{
-    rag_status st = RAG_OK;
-
-    for (size_t i = 0; i < k->n && st == RAG_OK; i++) {
-        moves m = {.n = 0};
-
-        if (k->list[i].id == u->root_id ||
-            !swallows(&m.prefix, path, &k->list[i]))
-            continue;
-        rag_arena_init(&m.arena);
-        st = rag_store_files(u->r->store, k->list[i].id, plan_move, &m, err);
-        for (size_t f = 0; f < m.n && st == RAG_OK; f++)
-            st = rag_store_file_move(u->r->store, m.ids[f], u->root_id,
-                                     m.keys[f], err);
-        if (st == RAG_OK)
-            st = rag_store_root_drop(u->r->store, k->list[i].id, err);
-        rag_free(m.ids);
-        rag_free(m.keys);
-        rag_arena_dispose(&m.arena);
-    }
-    return st;
-}
-
-/* ---- one run ------------------------------------------------------------ */
-
-static rag_status put_root(run *u, const char *path, bool is_dir,
+static rag_status put_root(rag_ingest_run *u, const char *path, bool is_dir,
                            rag_error *err)
 {
     rag_status st;
@@ -339,7 +39,7 @@ static rag_status has_version(void *ctx, const rag_store_file *f,
     return RAG_OK;
 }
 
-static rag_status sync_file_path(run *u, rag_known *k, char *path,
+static rag_status sync_file_path(rag_ingest_run *u, rag_known *k, char *path,
                                  const rag_known_root *root, rag_str key,
                                  rag_error *err)
 {
@@ -351,10 +51,11 @@ static rag_status sync_file_path(run *u, rag_known *k, char *path,
 
         TRY(rag_store_files(u->r->store, root->id, has_version, &full_of, err));
         if (full_of)
-            return root_missing(u, path,
-                                "is a file now and was a folder; nothing was "
-                                "removed ('rag rm' forgets what was in it)",
-                                err);
+            return rag_ingest_missing(
+                u, path,
+                "is a file now and was a folder; nothing was "
+                "removed ('rag rm' forgets what was in it)",
+                err);
         TRY(put_root(u, path, false, err));
         root = NULL;
         TRY(rag_known_load(k, u->r->store, err));
@@ -371,13 +72,13 @@ static rag_status sync_file_path(run *u, rag_known *k, char *path,
         rag_flow_ignored_dispose(&u->ignored);
         TRY(rag_flow_ignored_load(&u->ignored, u->r->store, err));
     }
-    st = sync_one_file(u, path, root != NULL ? root->path : path,
-                       root != NULL ? key : RAG_STR_LIT(""), err);
+    st = rag_ingest_file_at(u, path, root != NULL ? root->path : path,
+                            root != NULL ? key : RAG_STR_LIT(""), err);
 out:
     return st;
 }
 
-static rag_status sync_dir_path(run *u, rag_known *k, char *path,
+static rag_status sync_dir_path(rag_ingest_run *u, rag_known *k, char *path,
                                 const rag_known_root *root, rag_str key,
                                 rag_error *err)
 {
@@ -389,9 +90,10 @@ static rag_status sync_dir_path(run *u, rag_known *k, char *path,
     if (u->root_id == 0 && root != NULL)
         u->root_id = root->id; /* a dry run */
     if (u->root_id != 0 && !u->opts->dry_run)
-        TRY(swallow(u, k, root != NULL ? root->path : path, err));
-    st = root != NULL ? sync_dir(u, root->path, key, err)
-                      : sync_dir(u, path, RAG_STR_LIT(""), err);
+        TRY(rag_ingest_merge(u->r->store, k, u->root_id,
+                             root != NULL ? root->path : path, err));
+    st = root != NULL ? rag_ingest_dir(u, root->path, key, err)
+                      : rag_ingest_dir(u, path, RAG_STR_LIT(""), err);
     /* a root was made, others may have gone into it */
     if (st == RAG_OK && u->r->store != NULL)
         st = rag_known_load(k, u->r->store, err);
@@ -399,7 +101,7 @@ out:
     return st;
 }
 
-static rag_status sync_path(run *u, rag_known *k, const char *given,
+static rag_status sync_path(rag_ingest_run *u, rag_known *k, const char *given,
                             rag_error *err)
 {
     const rag_known_root *root;
@@ -413,12 +115,14 @@ static rag_status sync_path(run *u, rag_known *k, const char *given,
     if (st != RAG_OK) { /* it was there before: that was checked */
         rag_error_clear(err);
         TRY(rag_known_full(&path, given, u->r->cfg.cwd, err));
-        st = root_missing(u, path, "is not there; nothing was removed", err);
+        st = rag_ingest_missing(u, path, "is not there; nothing was removed",
+                                err);
         goto out;
     }
     root = rag_known_of(&key, k, path);
     if (stat(path, &sb) != 0)
-        st = root_errno(u, path, "cannot be looked at", errno, err);
+        st = rag_ingest_missing_errno(u, path, "cannot be looked at", errno,
+                                      err);
     else if (S_ISDIR(sb.st_mode))
         st = sync_dir_path(u, k, path, root, key, err);
     else
@@ -428,7 +132,8 @@ out:
     return st;
 }
 
-static rag_status sync_known(run *u, const rag_known_root *root, rag_error *err)
+static rag_status sync_known(rag_ingest_run *u, const rag_known_root *root,
+                             rag_error *err)
 {
     const rag_ingest_opts *given = u->opts;
     rag_ingest_opts o = *given;
@@ -446,9 +151,10 @@ static rag_status sync_known(run *u, const rag_known_root *root, rag_error *err)
     u->opts = &o;
     TRY(rag_sync_new(&u->sync, u->r, &o, u->watch, u->report, err));
     if (root->is_dir)
-        st = sync_dir(u, root->path, RAG_STR_LIT(""), err);
+        st = rag_ingest_dir(u, root->path, RAG_STR_LIT(""), err);
     else
-        st = sync_one_file(u, root->path, root->path, RAG_STR_LIT(""), err);
+        st =
+            rag_ingest_file_at(u, root->path, root->path, RAG_STR_LIT(""), err);
     if (st == RAG_OK)
         st = rag_sync_finish(u->sync, err);
 out:
@@ -459,72 +165,13 @@ out:
     return st;
 }
 
-/* What a pipe has, in memory that behaves like a file. */
-/* The whole pipe, with an eye on Ctrl-C while nothing comes. */
-static rag_status read_pipe(rag_buf *out, const rag *r, int fd, rag_error *err)
-{
-    for (;;) {
-        struct pollfd p = {.fd = fd, .events = POLLIN};
-        char *to = rag_buf_reserve(out, PIPE_READ_BYTES);
-        ssize_t n;
-
-        if (to == NULL)
-            return rag_buf_status(out, err);
-        if (rag_flow_cancelled(r))
-            return rag_fail(err, RAG_E_CANCELLED, "interrupted");
-        if (poll(&p, 1, PIPE_WAIT_MS) <= 0)
-            continue;
-        n = read(fd, to, PIPE_READ_BYTES);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return rag_fail_errno(err, errno, "cannot read standard input");
-        if (n == 0)
-            return RAG_OK;
-        rag_buf_wrote(out, (size_t)n);
-        if (out->len > MAX_PIPE_BYTES)
-            return rag_fail(err, RAG_E_LIMIT,
-                            "standard input: more than %zu MB, the most that "
-                            "is read",
-                            MAX_PIPE_BYTES >> 20);
-    }
-}
-
-static rag_status spool(int *out, const rag *r, int fd, rag_error *err)
-{
-    rag_buf b;
-    rag_status st;
-    int mem = -1;
-
-    *out = -1;
-    rag_buf_init(&b, MAX_PIPE_BYTES + ((size_t)1 << 20));
-    TRY(read_pipe(&b, r, fd, err));
-    mem = memfd_create("rag-stdin", MFD_CLOEXEC);
-    if (mem < 0) {
-        st = rag_fail_errno(err, errno, "cannot keep standard input");
-        goto out;
-    }
-    TRY(rag_file_write_fd(mem, b.ptr, b.len, "standard input", err));
-    if (lseek(mem, 0, SEEK_SET) != 0) {
-        st = rag_fail_errno(err, errno, "cannot rewind standard input");
-        goto out;
-    }
-    *out = mem;
-    mem = -1;
-out:
-    if (mem >= 0)
-        (void)close(mem);
-    rag_buf_dispose(&b);
-    return st;
-}
-
-static rag_status sync_pipe(run *u, rag_error *err)
+static rag_status sync_pipe(rag_ingest_run *u, rag_error *err)
 {
     const char *name = u->opts->name != NULL ? u->opts->name : "stdin";
     rag_status st;
     int fd;
 
-    TRY(spool(&fd, u->r, u->opts->stdin_fd, err));
+    TRY(rag_pipe_spool(&fd, u->r, u->opts->stdin_fd, err));
     st = put_root(u, RAG_FLOW_PIPE_ROOT, true, err);
     if (st != RAG_OK) {
         (void)close(fd);
@@ -537,7 +184,8 @@ out:
 }
 
 /* Every path must exist, or be known: a typing error does nothing at all. */
-static rag_status check_paths(const run *u, const rag_known *k, rag_error *err)
+static rag_status check_paths(const rag_ingest_run *u, const rag_known *k,
+                              rag_error *err)
 {
     for (size_t i = 0; i < u->opts->n_paths; i++) {
         const char *given = u->opts->paths[i];
@@ -571,7 +219,7 @@ static rag_status check_paths(const run *u, const rag_known *k, rag_error *err)
     return RAG_OK;
 }
 
-static rag_status read_given(run *u, rag_known *k, rag_error *err)
+static rag_status read_given(rag_ingest_run *u, rag_known *k, rag_error *err)
 {
     rag_status st;
 
@@ -585,7 +233,7 @@ out:
     return st;
 }
 
-static rag_status read_all(run *u, rag_error *err)
+static rag_status read_all(rag_ingest_run *u, rag_error *err)
 {
     rag_known k = {NULL, 0, 0};
     rag_status st = RAG_OK;
@@ -618,7 +266,7 @@ out:
     return st;
 }
 
-static void note(const run *u, const char *line)
+static void note(const rag_ingest_run *u, const char *line)
 {
     if (u->watch != NULL && u->watch->note != NULL)
         u->watch->note(u->watch->ctx, line);
@@ -626,7 +274,7 @@ static void note(const run *u, const char *line)
 
 /* Passages that the model does not read at once: nothing is lost, but one
  * vector for so much text finds it less well. */
-static void say_windowed(const run *u, const rag_embedder *e)
+static void say_windowed(const rag_ingest_run *u, const rag_embedder *e)
 {
     uint64_t n = rag_embed_windowed(e);
     char line[256];
@@ -643,7 +291,7 @@ static void say_windowed(const run *u, const rag_embedder *e)
 
 /* Vectors for what lacks them. *embed_failed: the failure to report when all
  * else went well. */
-static rag_status embed_all(run *u, rag_embedder *e, rag_error *err)
+static rag_status embed_all(rag_ingest_run *u, rag_embedder *e, rag_error *err)
 {
     rag_embed_tally t = {0, 0, 0};
     double began = rag_flow_now_ms();
@@ -658,7 +306,7 @@ static rag_status embed_all(run *u, rag_embedder *e, rag_error *err)
     return st;
 }
 
-static rag_status finish(run *u, rag_status st, rag_error *err)
+static rag_status finish(rag_ingest_run *u, rag_status st, rag_error *err)
 {
     rag_ingest_progress p = {"indexing", 0, 0, 0};
     double began = rag_flow_now_ms();
@@ -681,12 +329,12 @@ rag_status rag_ingest(rag_ingest_report *out, rag *r,
                       const rag_ingest_opts *opts,
                       const rag_ingest_watch *watch, rag_error *err)
 {
-    run u = {.r = r,
-             .opts = opts,
-             .watch = watch,
-             .report = out,
-             .fd = -1,
-             .slash = -1};
+    rag_ingest_run u = {.r = r,
+                        .opts = opts,
+                        .watch = watch,
+                        .report = out,
+                        .fd = -1,
+                        .slash = -1};
     double began = rag_flow_now_ms();
     rag_embedder *e = NULL;
     rag_store_space space;

@@ -38,17 +38,11 @@ void rag_model_test_say(const rag_model_tester *t, const char *state,
                         rag_status code, const char *what, const char *mend,
                         const char *fmt, ...)
 {
-    char detail[1024];
-    rag_check_line line = {state, code, what, detail, mend};
     va_list ap;
-    int n;
 
     va_start(ap, fmt);
-    n = vsnprintf(detail, sizeof detail, fmt, ap);
+    rag_flow_check_line(t->fn, t->ctx, state, code, what, mend, fmt, ap);
     va_end(ap);
-    if (n < 0)
-        detail[0] = '\0';
-    t->fn(t->ctx, &line);
 }
 
 bool rag_model_test_ours(rag_status st)

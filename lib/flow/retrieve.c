@@ -92,11 +92,15 @@ static bool accept_doc(void *ctx, const rag_store_doc *d)
 static rag_status make_filter(search *s, rag_error *err)
 {
     const rag_search_opts *o = &s->opts->search;
+    rag_status st;
 
     if (o->type == NULL && o->since_ns == 0 && o->path_glob == NULL &&
         o->n_meta == 0)
         return RAG_OK;
-    return rag_store_filter_new(&s->filter, s->r->store, accept_doc, s, err);
+    TRY(rag_store_filter_new(&s->filter, s->r->store, accept_doc, s, err));
+    s->out->filtered_out = rag_store_filter_is_empty(s->filter);
+out:
+    return st;
 }
 
 /* ---- the two lists ------------------------------------------------------ */

@@ -255,6 +255,18 @@ rag_status rag_embed_finish(rag_embedder *e, float *vectors, size_t n,
     return RAG_OK;
 }
 
+rag_status rag_embed_ignore(void *ctx, size_t first, size_t n,
+                            const float *vectors, size_t dims, rag_error *err)
+{
+    (void)ctx;
+    (void)first;
+    (void)n;
+    (void)vectors;
+    (void)dims;
+    (void)err;
+    return RAG_OK;
+}
+
 rag_status rag_embed(rag_embedder *e, const rag_str *texts, size_t n_texts,
                      rag_embed_kind kind, rag_embed_done done, void *ctx,
                      rag_error *err)

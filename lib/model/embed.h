@@ -84,6 +84,10 @@ uint64_t rag_embed_windowed(const rag_embedder *e);
 typedef rag_status (*rag_embed_done)(void *ctx, size_t first, size_t n,
                                      const float *vectors, size_t dims,
                                      rag_error *err);
+/* One of them, for whoever wants no vectors: a probe. */
+RAG_NODISCARD rag_status rag_embed_ignore(void *ctx, size_t first, size_t n,
+                                          const float *vectors, size_t dims,
+                                          rag_error *err);
 
 /* Embeds n_texts texts. texts [n_texts] valid UTF-8, borrowed for the call.
  * What arrived before a failure has been given to done. A batch that the

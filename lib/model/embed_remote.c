@@ -383,25 +383,13 @@ rag_status rag_embed_remote_run(rag_embedder *e, const rag_str *texts,
     return st;
 }
 
-static rag_status ignore(void *ctx, size_t first, size_t n,
-                         const float *vectors, size_t dims, rag_error *err)
-{
-    (void)ctx;
-    (void)first;
-    (void)n;
-    (void)vectors;
-    (void)dims;
-    (void)err;
-    return RAG_OK;
-}
-
 rag_status rag_embed_remote_check(rag_embedder *e, rag_error *err)
 {
     rag_str text = RAG_STR_LIT("ping");
     rag_status st;
 
     e->once = true;
-    st = rag_embed_remote_run(e, &text, 1, "", ignore, NULL, err);
+    st = rag_embed_remote_run(e, &text, 1, "", rag_embed_ignore, NULL, err);
     e->once = false;
     return st;
 }

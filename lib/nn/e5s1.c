@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "nn/binread.h"
 
 /* a model has about 16 tensors a layer */
 #define MAX_TENSORS (20u * MAX_LAYERS)
@@ -27,38 +28,11 @@ typedef struct sizes {
     uint32_t n_types;
 } sizes;
 
-typedef struct reader {
-    const unsigned char *ptr;
-    size_t len;
-    size_t at;
-    bool bad; /* something lay behind the end */
-} reader;
-
-static const unsigned char *take(reader *r, size_t n)
-{
-    const unsigned char *p = r->ptr + r->at;
-
-    if (r->bad || n > r->len - r->at) {
-        r->bad = true;
-        return NULL;
-    }
-    r->at += n;
-    return p;
-}
-
-static uint64_t number(reader *r, size_t n_bytes)
-{
-    const unsigned char *p = take(r, n_bytes);
-    uint64_t v = 0;
-
-    for (size_t i = 0; p != NULL && i < n_bytes; i++)
-        v |= (uint64_t)p[i] << 8 * i;
-    return v;
-}
+typedef rag_binread reader;
 
 static uint32_t u32(reader *r)
 {
-    return (uint32_t)number(r, 4);
+    return (uint32_t)rag_binread_number(r, 4);
 }
 
 static int32_t i32(reader *r)
@@ -90,7 +64,7 @@ static rag_status cut_off(rag_error *err)
 
 static rag_status read_head(rag_source *s, sizes *z, reader *r, rag_error *err)
 {
-    const unsigned char *magic = take(r, 4);
+    const unsigned char *magic = rag_binread_take(r, 4);
     const unsigned char *eps;
 
     if (magic == NULL || !rag_e5s1_is(magic, 4))
@@ -107,7 +81,7 @@ static rag_status read_head(rag_source *s, sizes *z, reader *r, rag_error *err)
     z->n_rows = u32(r);
     s->window = u32(r);
     z->n_types = u32(r);
-    eps = take(r, 4);
+    eps = rag_binread_take(r, 4);
     if (eps != NULL)
         s->norm_eps = float_at(eps);
     if (u32(r) != Q4_VALUES && !r->bad)
@@ -139,16 +113,16 @@ static rag_status read_pieces(rag_source *s, reader *r, rag_error *err)
 {
     rag_source_tokens *t = &s->tokens;
     size_t n = t->n_pieces;
-    uint64_t blob_bytes = number(r, 8);
-    const unsigned char *offsets = take(r, (n + 1) * 4);
-    const unsigned char *scores = take(r, n * 4);
+    uint64_t blob_bytes = rag_binread_number(r, 8);
+    const unsigned char *offsets = rag_binread_take(r, (n + 1) * 4);
+    const unsigned char *scores = rag_binread_take(r, n * 4);
     const unsigned char *blob;
     reader off = {offsets, (n + 1) * 4, 0, false};
     size_t start;
 
     if (r->bad || blob_bytes > r->len - r->at)
         return cut_off(err);
-    blob = take(r, (size_t)blob_bytes);
+    blob = rag_binread_take(r, (size_t)blob_bytes);
     t->pieces = rag_arena_array(s->arena, n + 1, sizeof *t->pieces);
     t->scores = rag_arena_array(s->arena, n + 1, sizeof *t->scores);
     t->types = rag_arena_array(s->arena, n + 1, sizeof *t->types);
@@ -194,8 +168,8 @@ static rag_status read_nmt(rag_source *s, reader *r, rag_error *err)
         rag_nmt_map *m = &s->tokens.nmt[i];
 
         m->cp = u32(r);
-        m->n = (uint32_t)number(r, 1);
-        m->le32 = take(r, (size_t)m->n * 4);
+        m->n = (uint32_t)rag_binread_number(r, 1);
+        m->le32 = rag_binread_take(r, (size_t)m->n * 4);
     }
     if (r->bad || r->at != end)
         return rag_fail(err, RAG_E_FORMAT, "normaliser of the wrong length");
@@ -293,7 +267,7 @@ static rag_status place(rag_source_tensor *t, const rag_source *s,
 static rag_status read_tensor(rag_source_tensor *t, const rag_source *s,
                               const sizes *z, reader *r, rag_error *err)
 {
-    size_t name_len = (size_t)number(r, 2);
+    size_t name_len = (size_t)rag_binread_number(r, 2);
     const unsigned char *name;
     uint64_t kind;
     uint64_t n;
@@ -304,11 +278,11 @@ static rag_status read_tensor(rag_source_tensor *t, const rag_source *s,
     if (name_len > MAX_NAME)
         return rag_fail(err, RAG_E_FORMAT, "a tensor name of %zu bytes",
                         name_len);
-    name = take(r, name_len);
-    kind = number(r, 1);
+    name = rag_binread_take(r, name_len);
+    kind = rag_binread_number(r, 1);
     n = u32(r);
-    offset = number(r, 8);
-    n_bytes = number(r, 8);
+    offset = rag_binread_number(r, 8);
+    n_bytes = rag_binread_number(r, 8);
     if (r->bad)
         return cut_off(err);
     TRY(place(t, s, z, rag_str_n((const char *)name, name_len), err));

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nn/binread.h"
+
 /* Real files: some 40 keys, some hundred tensors. */
 #define MAX_VALUES 4096u
 #define MAX_TENSORS 16384u
@@ -19,45 +21,12 @@
 #define DEFAULT_ALIGNMENT 32u
 #define MAX_ALIGNMENT (1u << 20)
 
-typedef struct reader {
-    const unsigned char *ptr;
-    size_t len;
-    size_t at;
-    bool bad; /* something lay behind the end */
-} reader;
-
-static const unsigned char *take(reader *r, uint64_t n)
-{
-    const unsigned char *p = r->ptr + r->at;
-
-    if (r->bad || n > r->len - r->at) {
-        r->bad = true;
-        return NULL;
-    }
-    r->at += (size_t)n;
-    return p;
-}
-
-static uint64_t number_at(const unsigned char *p, size_t n_bytes)
-{
-    uint64_t v = 0;
-
-    for (size_t i = 0; i < n_bytes; i++)
-        v |= (uint64_t)p[i] << 8 * i;
-    return v;
-}
-
-static uint64_t number(reader *r, size_t n_bytes)
-{
-    const unsigned char *p = take(r, n_bytes);
-
-    return p != NULL ? number_at(p, n_bytes) : 0;
-}
+typedef rag_binread reader;
 
 static rag_str string(reader *r)
 {
-    uint64_t n = number(r, 8);
-    const unsigned char *p = take(r, n);
+    uint64_t n = rag_binread_number(r, 8);
+    const unsigned char *p = rag_binread_take(r, n);
 
     return p != NULL ? rag_str_n((const char *)p, (size_t)n) : rag_str_n("", 0);
 }
@@ -105,7 +74,7 @@ static rag_status read_items(rag_gguf_value *v, reader *r, rag_error *err)
     } else {
         if (v->n > (r->len - r->at) / size)
             return cut_off(err);
-        (void)take(r, v->n * size);
+        (void)rag_binread_take(r, v->n * size);
     }
     if (r->bad)
         return cut_off(err);
@@ -119,12 +88,12 @@ static rag_status read_value(rag_gguf_value *v, reader *r, rag_error *err)
     uint64_t type;
 
     v->key = string(r);
-    type = number(r, 4);
+    type = rag_binread_number(r, 4);
     v->n = 1;
     if (type == RAG_GGUF_ARRAY) {
         v->is_array = true;
-        type = number(r, 4);
-        v->n = number(r, 8);
+        type = rag_binread_number(r, 4);
+        v->n = rag_binread_number(r, 8);
     }
     if (r->bad)
         return cut_off(err);
@@ -188,19 +157,19 @@ static rag_status read_tensor(rag_gguf_tensor *t, uint64_t *offset, reader *r,
 
     t->name = string(r);
     len = t->name.len < 64 ? (int)t->name.len : 64;
-    t->n_axes = (uint32_t)number(r, 4);
+    t->n_axes = (uint32_t)rag_binread_number(r, 4);
     if (!r->bad && (t->n_axes == 0 || t->n_axes > RAG_GGUF_MAX_AXES))
         return rag_fail(err, RAG_E_FORMAT, "tensor %.*s: %u axes", len,
                         t->name.ptr, t->n_axes);
     for (uint32_t i = 0; i < t->n_axes && !r->bad; i++) {
-        t->shape[i] = number(r, 8);
+        t->shape[i] = rag_binread_number(r, 8);
         if (t->shape[i] != 0 && n > UINT64_MAX / t->shape[i])
             return rag_fail(err, RAG_E_FORMAT, "tensor %.*s: absurd shape", len,
                             t->name.ptr);
         n *= t->shape[i];
     }
-    set_type(t, number(r, 4));
-    *offset = number(r, 8);
+    set_type(t, rag_binread_number(r, 4));
+    *offset = rag_binread_number(r, 8);
     if (r->bad)
         return cut_off(err);
     if (!t->is_known)
@@ -298,8 +267,8 @@ rag_status rag_gguf_read(rag_gguf *out, rag_arena *a, const unsigned char *ptr,
                          size_t len, rag_error *err)
 {
     reader r = {ptr, len, 0, false};
-    const unsigned char *magic = take(&r, 4);
-    uint64_t version = number(&r, 4);
+    const unsigned char *magic = rag_binread_take(&r, 4);
+    uint64_t version = rag_binread_number(&r, 4);
     uint64_t n_tensors;
     uint64_t n_values;
     rag_status st;
@@ -316,8 +285,8 @@ rag_status rag_gguf_read(rag_gguf *out, rag_arena *a, const unsigned char *ptr,
         return rag_fail(err, RAG_E_UNSUPPORTED,
                         "GGUF version %llu is not supported (2 and 3 are)",
                         (unsigned long long)version);
-    n_tensors = number(&r, 8);
-    n_values = number(&r, 8);
+    n_tensors = rag_binread_number(&r, 8);
+    n_values = rag_binread_number(&r, 8);
     if (r.bad)
         return cut_off(err);
     TRY(read_values(out, a, &r, n_values, err));
@@ -336,7 +305,7 @@ const rag_gguf_value *rag_gguf_find(const rag_gguf *g, const char *key)
 
 rag_str rag_gguf_next_str(const unsigned char **at)
 {
-    size_t n = (size_t)number_at(*at, 8);
+    size_t n = (size_t)rag_binread_number_at(*at, 8);
     rag_str s = rag_str_n((const char *)*at + 8, n);
 
     *at += 8 + n;
@@ -372,7 +341,7 @@ bool rag_gguf_u32(uint32_t *out, const rag_gguf *g, const char *key)
         v->type == RAG_GGUF_F64 || v->type == RAG_GGUF_BOOL)
         return false;
     size = item_bytes(v->type);
-    n = number_at(v->ptr, size);
+    n = rag_binread_number_at(v->ptr, size);
     /* a signed one that is negative is no count */
     if ((v->type == RAG_GGUF_I8 || v->type == RAG_GGUF_I16 ||
          v->type == RAG_GGUF_I32 || v->type == RAG_GGUF_I64) &&

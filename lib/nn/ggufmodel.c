@@ -303,11 +303,5 @@ out:
 
 rag_status rag_ggufmodel_open(rag_source *out, const char *path, rag_error *err)
 {
-    rag_status st = rag_source_begin(out, err);
-
-    if (st == RAG_OK)
-        st = open_file(out, path, err);
-    if (st != RAG_OK)
-        rag_source_close(out);
-    return st;
+    return rag_source_open(out, open_file, path, err);
 }

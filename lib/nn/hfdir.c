@@ -140,11 +140,5 @@ out:
 
 rag_status rag_hfdir_open(rag_source *out, const char *dir, rag_error *err)
 {
-    rag_status st = rag_source_begin(out, err);
-
-    if (st == RAG_OK)
-        st = read_all(out, dir, err);
-    if (st != RAG_OK)
-        rag_source_close(out);
-    return st;
+    return rag_source_open(out, read_all, dir, err);
 }

@@ -16,7 +16,7 @@
 #include "base/mem.h"
 #include "nn/hfconf.h"
 #include "nn/hfnames.h"
-#include "nn/onnxgraph.h"
+#include "nn/onnxsizes.h"
 #include "nn/source_priv.h"
 
 /* nodes between a use and what is stored */
@@ -26,11 +26,6 @@
 typedef rag_onnxgraph graph;
 typedef rag_onnxgraph_node node;
 typedef rag_onnxgraph_tensor tensor;
-
-static bool is_op(const node *n, const char *op)
-{
-    return n != NULL && rag_str_eqz(n->op, op);
-}
 
 /* A stored matrix or vector as the graph uses it. */
 typedef struct stored {
@@ -82,19 +77,22 @@ static bool find_stored(stored *out, const graph *g, rag_str name)
         if (n == NULL || n->n_inputs == 0)
             return false;
         name = n->inputs[0];
-        if (is_op(n, "Transpose")) {
+        if (rag_onnxgraph_is(n, "Transpose")) {
             out->turned = !out->turned;
-        } else if (is_op(n, "DequantizeLinear") && n->n_inputs >= 2) {
+        } else if (rag_onnxgraph_is(n, "DequantizeLinear") &&
+                   n->n_inputs >= 2) {
             out->scale = rag_onnxgraph_tensor_of(g, n->inputs[1]);
             if (n->n_inputs > 2)
                 out->zero = rag_onnxgraph_tensor_of(g, n->inputs[2]);
             if (out->scale == NULL || (n->n_inputs > 2 && out->zero == NULL))
                 return false;
-        } else if (is_op(n, "Mul") && n->n_inputs == 2 && out->scale == NULL) {
+        } else if (rag_onnxgraph_is(n, "Mul") && n->n_inputs == 2 &&
+                   out->scale == NULL) {
             out->scale = rag_onnxgraph_tensor_of(g, n->inputs[1]);
             if (out->scale == NULL)
                 return false;
-        } else if (!is_op(n, "Cast") && !is_op(n, "Identity")) {
+        } else if (!rag_onnxgraph_is(n, "Cast") &&
+                   !rag_onnxgraph_is(n, "Identity")) {
             return false;
         }
     }
@@ -201,7 +199,8 @@ static rag_status add(rag_source *s, rag_source_part part, uint32_t layer,
 
 static bool is_product(const node *n)
 {
-    return is_op(n, "MatMul") || is_op(n, "MatMulInteger") || is_op(n, "Gemm");
+    return rag_onnxgraph_is(n, "MatMul") ||
+           rag_onnxgraph_is(n, "MatMulInteger") || rag_onnxgraph_is(n, "Gemm");
 }
 
 /* PyTorch's name of the layer, from a node's: "/encoder/layer.0/a/MatMul" ->
@@ -235,7 +234,8 @@ static bool is_gemm_turned(const node *n)
 {
     double v = 0;
 
-    return is_op(n, "Gemm") && rag_onnxgraph_number(&v, n, "transB") && v != 0;
+    return rag_onnxgraph_is(n, "Gemm") &&
+           rag_onnxgraph_number(&v, n, "transB") && v != 0;
 }
 
 /* Adds the matrix of product n under PyTorch's name; nothing when that is none
@@ -266,7 +266,7 @@ static const node *product_below(const graph *g, rag_str name)
             return NULL;
         if (is_product(n))
             return n;
-        if (!is_op(n, "Cast") && !is_op(n, "Mul"))
+        if (!rag_onnxgraph_is(n, "Cast") && !rag_onnxgraph_is(n, "Mul"))
             return NULL;
         name = n->inputs[0]; /* the scales are the second one */
     }
@@ -281,10 +281,10 @@ static rag_status by_biases(rag_source *s, const graph *g, rag_error *err)
     for (size_t i = 0; i < g->n_nodes; i++) {
         const node *n = &g->nodes[i];
 
-        if (is_op(n, "Gemm") && n->n_inputs > 2 &&
+        if (rag_onnxgraph_is(n, "Gemm") && n->n_inputs > 2 &&
             name_by_bias(name, n->inputs[2]))
             TRY(add_product(s, g, n, name, err));
-        if (!is_op(n, "Add") || n->n_inputs != 2)
+        if (!rag_onnxgraph_is(n, "Add") || n->n_inputs != 2)
             continue;
         for (size_t k = 0; k < 2; k++) {
             const node *p;
@@ -363,7 +363,7 @@ static rag_status add_tables(rag_source *s, const graph *g, rag_error *err)
         uint32_t layer;
         stored w;
 
-        if (!is_op(n, "Gather") || n->n_inputs < 2 ||
+        if (!rag_onnxgraph_is(n, "Gather") || n->n_inputs < 2 ||
             !find_stored(&w, g, n->inputs[0]) || w.turned ||
             !rag_hfnames_find(&part, &layer, s->arch, s->head,
                               table_name(n->inputs[0], &w)) ||
@@ -375,7 +375,7 @@ out:
     return st;
 }
 
-/* ---- sizes without a config.json --------------------------------------- */
+/* ---- the whole ---------------------------------------------------------- */
 
 static bool has_op(const graph *g, const char *op)
 {
@@ -383,143 +383,6 @@ static bool has_op(const graph *g, const char *op)
         if (rag_str_eqz(g->nodes[i].op, op))
             return true;
     return false;
-}
-
-static bool has_tensor(const graph *g, const char *end)
-{
-    for (size_t i = 0; i < g->n_tensors; i++)
-        if (rag_str_ends(g->tensors[i].name, end))
-            return true;
-    return false;
-}
-
-static rag_status guess_arch(rag_source *s, const graph *g, rag_error *err)
-{
-    if (has_tensor(g, "final_norm.weight"))
-        return rag_fail(err, RAG_E_UNSUPPORTED,
-                        "a ModernBERT graph needs the model's config.json "
-                        "beside it");
-    s->arch = RAG_ARCH_BERT;
-    s->head = has_tensor(g, "classifier.out_proj.bias") ? RAG_HEAD_XLMR
-              : has_tensor(g, "classifier.bias")        ? RAG_HEAD_BERT
-                                                        : RAG_HEAD_NONE;
-    if (s->head != RAG_HEAD_NONE)
-        s->pooling = RAG_POOL_CLS;
-    return RAG_OK;
-}
-
-/* Does a node reshape to [.., .., heads, dims]? Then dims, else 0. */
-static uint64_t head_dims(const graph *g, const node *n, uint32_t hidden)
-{
-    tensor t;
-    double heads;
-    double dims;
-
-    if (is_op(n, "Concat") && n->n_inputs == 4) {
-        if (!rag_onnxgraph_constant(&t, g, n->inputs[2]) ||
-            !rag_onnxgraph_value(&heads, &t, 0) ||
-            !rag_onnxgraph_constant(&t, g, n->inputs[3]) ||
-            !rag_onnxgraph_value(&dims, &t, 0))
-            return 0;
-    } else if (is_op(n, "Reshape") && n->n_inputs > 1) {
-        if (!rag_onnxgraph_constant(&t, g, n->inputs[1]) ||
-            rag_onnxgraph_count(&t) != 4 ||
-            !rag_onnxgraph_value(&heads, &t, 2) ||
-            !rag_onnxgraph_value(&dims, &t, 3))
-            return 0;
-    } else {
-        return 0;
-    }
-    if (dims < 1 || dims > hidden || fmod(hidden, dims) != 0 ||
-        (heads != -1 && heads * dims != hidden))
-        return 0;
-    return (uint64_t)dims;
-}
-
-static rag_status guess_heads(rag_source *s, const graph *g, rag_error *err)
-{
-    uint64_t dims = 0;
-
-    for (size_t i = 0; i < g->n_nodes; i++) {
-        uint64_t d = head_dims(g, &g->nodes[i], s->hidden);
-
-        if (d != 0 && dims != 0 && d != dims)
-            dims = UINT64_MAX;
-        else if (d != 0)
-            dims = d;
-    }
-    if (dims == 0 || dims > s->hidden)
-        return rag_fail(err, RAG_E_FORMAT,
-                        "the graph does not tell the number of attention "
-                        "heads: put the model's config.json beside it");
-    s->n_heads = (uint32_t)(s->hidden / dims);
-    return RAG_OK;
-}
-
-/* Of the first norm: an attribute, or what is added to the mean of squares. */
-static void guess_eps(rag_source *s, const graph *g)
-{
-    s->norm_eps = 1e-12f;
-    for (size_t i = 0; i < g->n_nodes; i++) {
-        const node *n = &g->nodes[i];
-        tensor t;
-        double eps = 0;
-
-        if (is_op(n, "LayerNormalization") ||
-            is_op(n, "SkipLayerNormalization")) {
-            if (!rag_onnxgraph_number(&eps, n, "epsilon"))
-                eps = 1e-5; /* the operator's default */
-        } else if (is_op(n, "Add") && n->n_inputs == 2 &&
-                   is_op(rag_onnxgraph_maker(g, n->inputs[0]), "ReduceMean") &&
-                   rag_onnxgraph_constant(&t, g, n->inputs[1])) {
-            if (!rag_onnxgraph_value(&eps, &t, 0))
-                continue;
-        } else {
-            continue;
-        }
-        if (eps > 0 && eps < 0.01)
-            s->norm_eps = (float)eps;
-        return;
-    }
-}
-
-static bool has_erf_gelu(const graph *g)
-{
-    for (size_t i = 0; i < g->n_nodes; i++) {
-        const node *n = &g->nodes[i];
-        rag_str kind;
-
-        if (is_op(n, "Erf") || is_op(n, "BiasGelu"))
-            return true;
-        if (is_op(n, "Gelu") && (!rag_onnxgraph_text(&kind, n, "approximate") ||
-                                 rag_str_eqz(kind, "none")))
-            return true;
-    }
-    return false;
-}
-
-static rag_status guess_sizes(rag_source *s, const graph *g, rag_error *err)
-{
-    const rag_source_tensor *words = rag_source_find(s, RAG_PART_WORDS, 0);
-    const rag_source_tensor *up = rag_source_find(s, RAG_PART_UP_B, 0);
-    rag_status st;
-
-    if (words == NULL || up == NULL)
-        return rag_fail(err, RAG_E_FORMAT,
-                        "no BERT: embeddings or layers under their names are "
-                        "missing in the graph");
-    if (!has_erf_gelu(g))
-        return rag_fail(err, RAG_E_UNSUPPORTED,
-                        "the graph has no GELU by erf: another activation is "
-                        "not supported");
-    s->hidden = (uint32_t)words->n_cols;
-    s->ffn = (uint32_t)up->n_cols;
-    for (size_t i = 0; i < s->n_tensors; i++)
-        if (s->tensors[i].layer >= s->n_layers)
-            s->n_layers = s->tensors[i].layer + 1;
-    guess_eps(s, g);
-    st = guess_heads(s, g, err);
-    return st;
 }
 
 rag_status rag_onnx_read(rag_source *s, uint32_t *first_position, rag_str file,
@@ -532,13 +395,13 @@ rag_status rag_onnx_read(rag_source *s, uint32_t *first_position, rag_str file,
     *first_position = 0;
     TRY(rag_onnxgraph_read(&g, s->arena, file, err));
     if (!has_config)
-        TRY(guess_arch(s, &g, err));
+        TRY(rag_onnxsizes_arch(s, &g, err));
     TRY(add_vectors(s, &g, err));
     TRY(add_tables(s, &g, err));
     TRY(by_biases(s, &g, err));
     TRY(by_nodes(s, &g, err));
     if (!has_config)
-        TRY(guess_sizes(s, &g, err));
+        TRY(rag_onnxsizes_guess(s, &g, err));
     if (s->arch == RAG_ARCH_BERT)
         TRY(rag_source_check_bert(s, err));
     out = rag_source_find(s, RAG_PART_HEAD_OUT_W, 0);
@@ -631,11 +494,5 @@ static rag_status open_file(rag_source *s, const char *path, rag_error *err)
 
 rag_status rag_onnx_open(rag_source *out, const char *path, rag_error *err)
 {
-    rag_status st = rag_source_begin(out, err);
-
-    if (st == RAG_OK)
-        st = open_file(out, path, err);
-    if (st != RAG_OK)
-        rag_source_close(out);
-    return st;
+    return rag_source_open(out, open_file, path, err);
 }

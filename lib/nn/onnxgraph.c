@@ -268,45 +268,55 @@ static float float_of(uint64_t bits)
     return f;
 }
 
-bool rag_onnxgraph_number(double *out, const rag_onnxgraph_node *n,
-                          const char *attribute)
+/* The last field `no` or `or_no` of the attribute: as elsewhere in this format,
+ * what comes later counts. */
+static bool attribute_field(rag_pbwire_field *out, const rag_onnxgraph_node *n,
+                            const char *name, uint32_t no, uint32_t or_no,
+                            bool is_bytes)
 {
     rag_str message;
     rag_pbwire r;
     rag_pbwire_field f;
     bool found = false;
 
-    if (!attribute_of(&message, n, attribute))
+    if (!attribute_of(&message, n, name))
         return false;
     r = rag_pbwire_of(message);
     while (rag_pbwire_next(&f, &r)) {
-        if (f.is_bytes || (f.no != ATTRIBUTE_F && f.no != ATTRIBUTE_I))
+        if (f.is_bytes != is_bytes || (f.no != no && f.no != or_no))
             continue;
-        *out = f.no == ATTRIBUTE_F ? (double)float_of(f.value)
-                                   : (double)(int64_t)f.value;
+        *out = f;
         found = true;
     }
     return found;
 }
 
+bool rag_onnxgraph_number(double *out, const rag_onnxgraph_node *n,
+                          const char *attribute)
+{
+    rag_pbwire_field f;
+
+    if (!attribute_field(&f, n, attribute, ATTRIBUTE_F, ATTRIBUTE_I, false))
+        return false;
+    *out = f.no == ATTRIBUTE_F ? (double)float_of(f.value)
+                               : (double)(int64_t)f.value;
+    return true;
+}
+
 bool rag_onnxgraph_text(rag_str *out, const rag_onnxgraph_node *n,
                         const char *attribute)
 {
-    rag_str message;
-    rag_pbwire r;
     rag_pbwire_field f;
-    bool found = false;
 
-    if (!attribute_of(&message, n, attribute))
+    if (!attribute_field(&f, n, attribute, ATTRIBUTE_S, ATTRIBUTE_S, true))
         return false;
-    r = rag_pbwire_of(message);
-    while (rag_pbwire_next(&f, &r)) {
-        if (f.no == ATTRIBUTE_S && f.is_bytes) {
-            *out = f.bytes;
-            found = true;
-        }
-    }
-    return found;
+    *out = f.bytes;
+    return true;
+}
+
+bool rag_onnxgraph_is(const rag_onnxgraph_node *n, const char *op)
+{
+    return n != NULL && rag_str_eqz(n->op, op);
 }
 
 bool rag_onnxgraph_constant(rag_onnxgraph_tensor *out, const rag_onnxgraph *g,

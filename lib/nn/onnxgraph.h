@@ -70,6 +70,8 @@ const rag_onnxgraph_tensor *rag_onnxgraph_tensor_of(const rag_onnxgraph *g,
 /* The node that makes it; NULL: none. */
 const rag_onnxgraph_node *rag_onnxgraph_maker(const rag_onnxgraph *g,
                                               rag_str name);
+/* Is it a node of this operator? NULL is none. */
+bool rag_onnxgraph_is(const rag_onnxgraph_node *n, const char *op);
 /* A stored tensor, or the value of a Constant node. */
 bool rag_onnxgraph_constant(rag_onnxgraph_tensor *out, const rag_onnxgraph *g,
                             rag_str name);

@@ -24,6 +24,18 @@ rag_status rag_source_begin(rag_source *s, rag_error *err)
     return RAG_OK;
 }
 
+rag_status rag_source_open(rag_source *out, rag_source_reader fill,
+                           const char *path, rag_error *err)
+{
+    rag_status st = rag_source_begin(out, err);
+
+    if (st == RAG_OK)
+        st = fill(out, path, err);
+    if (st != RAG_OK)
+        rag_source_close(out);
+    return st;
+}
+
 rag_status rag_source_map(rag_map *out, rag_source *s, const char *path,
                           rag_error *err)
 {

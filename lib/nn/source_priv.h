@@ -26,6 +26,13 @@
 /* All empty, with an arena. */
 RAG_NODISCARD rag_status rag_source_begin(rag_source *s, rag_error *err);
 
+/* Begins *out and lets `fill` fill it; on failure it is empty again. */
+typedef rag_status (*rag_source_reader)(rag_source *s, const char *path,
+                                        rag_error *err);
+RAG_NODISCARD rag_status rag_source_open(rag_source *out,
+                                         rag_source_reader fill,
+                                         const char *path, rag_error *err);
+
 /* Maps a file that the source keeps. */
 RAG_NODISCARD rag_status rag_source_map(rag_map *out, rag_source *s,
                                         const char *path, rag_error *err);

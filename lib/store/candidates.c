@@ -78,6 +78,11 @@ out:
     return st;
 }
 
+bool rag_store_filter_is_empty(const rag_store_filter *f)
+{
+    return f->n_set == 0;
+}
+
 void rag_store_filter_free(rag_store_filter *f)
 {
     if (f == NULL)

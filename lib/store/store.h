@@ -365,6 +365,8 @@ RAG_NODISCARD rag_status rag_store_filter_new(rag_store_filter **out,
                                               rag_store *s,
                                               rag_store_accept accept,
                                               void *ctx, rag_error *err);
+/* Was no document accepted? */
+bool rag_store_filter_is_empty(const rag_store_filter *f);
 void rag_store_filter_free(rag_store_filter *f);
 
 typedef struct rag_store_hit {

@@ -14,18 +14,9 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "flow/cite.h"
+#include "must.h"
 
 #define MAX_LINES_BYTES ((size_t)1 << 30)
-
-static rag_error err;
-
-static void must(rag_status st)
-{
-    if (st == RAG_OK)
-        return;
-    fprintf(stderr, "%s: %s\n", rag_status_name(st), err.msg);
-    exit(1);
-}
 
 static void one(rag_cite *c, rag_str line)
 {

@@ -20,20 +20,11 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/words.h"
+#include "must.h"
 #include "store/lexical.h"
 
 #define CHUNK_BYTES 833u
 #define MAX_FILES 8
-
-static rag_error err;
-
-static void must(rag_status st)
-{
-    if (st == RAG_OK)
-        return;
-    fprintf(stderr, "%s: %s\n", rag_status_name(st), err.msg);
-    exit(1);
-}
 
 static double now_ms(clockid_t clock)
 {

@@ -62,6 +62,35 @@ static inline void fake_stop(fake *f)
     waitpid(f->pid, NULL, 0);
 }
 
+/* The server of a test program, for cmocka_run_group_tests(). */
+static fake server;
+
+static inline int fake_set_up(void **state)
+{
+    (void)state;
+    return fake_start(&server);
+}
+
+static inline int fake_tear_down(void **state)
+{
+    (void)state;
+    fake_stop(&server);
+    return 0;
+}
+
+/* A behaviour, how a call against it must end and words of its message. */
+typedef struct fake_case {
+    const char *list;
+    rag_status st;
+    const char *says;
+} fake_case;
+
+static inline bool fake_ended(const fake_case *c, rag_status st,
+                              const rag_error *err)
+{
+    return st == c->st && (st == RAG_OK || strstr(err->msg, c->says) != NULL);
+}
+
 /* The base URL with a list of behaviours and an ending ("/v1", ""). */
 static inline const char *fake_url(fake *f, const char *list, const char *end)
 {

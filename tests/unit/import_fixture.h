@@ -8,6 +8,7 @@
 
 #include <math.h>
 
+#include "base/file.h"
 #include "nn/source.h"
 
 #define IMPORT_DATA RAG_TEST_DATA "/import/"
@@ -86,6 +87,58 @@ static inline void import_check_tensors(const rag_source *s, const char *file,
     (void)fclose(f);
     assert_true(n > 0);
     assert_int_equal(n, s->n_tensors);
+}
+
+/* An importer on bytes in memory. */
+typedef rag_status (*import_read)(const unsigned char *bytes, size_t n,
+                                  rag_error *err);
+
+/* Cut off at every place of the first n_dense bytes and at every step-th one
+ * behind: an error that says something. */
+static inline void import_check_cut(const char *path, import_read read,
+                                    size_t n_dense, size_t step)
+{
+    rag_error err;
+    rag_map m;
+
+    OK(rag_file_map(&m, path, &err), &err);
+    for (size_t n = 0; n < m.len; n += n < n_dense ? 1 : step) {
+        /* no byte behind the end that could be read unseen */
+        unsigned char *exact = malloc(n != 0 ? n : 1);
+
+        assert_non_null(exact);
+        memcpy(exact, m.ptr, n);
+        err.msg[0] = '\0';
+        assert_int_equal(read(exact, n, &err), RAG_E_FORMAT);
+        assert_true(err.msg[0] != '\0');
+        free(exact);
+    }
+    rag_file_unmap(&m);
+}
+
+/* Every step-th of the first n bytes (0: all) changed by mask, one after the
+ * other: an error or another model, no crash. */
+static inline void import_check_flipped(const char *path, import_read read,
+                                        size_t n, size_t step,
+                                        unsigned char mask)
+{
+    rag_error err;
+    rag_map m;
+    unsigned char *copy;
+
+    OK(rag_file_map(&m, path, &err), &err);
+    assert_true(n <= m.len);
+    copy = malloc(m.len);
+    assert_non_null(copy);
+    memcpy(copy, m.ptr, m.len);
+    for (size_t i = 0; i < (n != 0 ? n : m.len); i += step) {
+        copy[i] ^= mask;
+        (void)read(copy, m.len, &err);
+        copy[i] ^= mask;
+    }
+    OK(read(copy, m.len, &err), &err);
+    free(copy);
+    rag_file_unmap(&m);
 }
 
 #endif /* RAG_TESTS_IMPORT_FIXTURE_H */

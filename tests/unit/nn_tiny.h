@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "base/file.h"
+#include "nn/encoder.h"
 
 #define TINY_HIDDEN 32u
 #define TINY_LAYERS 2u
@@ -284,6 +285,23 @@ static inline void tiny_write(const char *path, const void *bytes, size_t n)
     assert_true(fd >= 0);
     OK(rag_file_write_fd(fd, bytes, n, path, &err), &err);
     assert_int_equal(close(fd), 0);
+}
+
+/* Changes the byte of a model file at `place`, i says in which of three ways,
+ * and writes it to "cut": the check of a model must see it. Returns what the
+ * byte was. */
+static inline char tiny_damage(rag_buf *b, size_t place, size_t i)
+{
+    char old = b->ptr[place];
+    rag_error err;
+
+    b->ptr[place] = (char)(i % 3 == 0   ? old ^ 0x80
+                           : i % 3 == 1 ? ~old
+                                        : old + 1);
+    tiny_write(tiny_path("cut"), b->ptr, b->len);
+    if (rag_encoder_verify(tiny_path("cut"), &err) != RAG_E_CORRUPT)
+        fail_msg("byte %zu changed unnoticed", place);
+    return old;
 }
 
 #endif /* RAG_TESTS_NN_TINY_H */

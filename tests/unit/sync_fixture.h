@@ -96,6 +96,28 @@ static inline void sy_doc(const sy *f, const char *name, const char *word)
     sy_put(f, name, text);
 }
 
+static inline void sy_numbered(const sy *f, int from, int to)
+{
+    for (int i = from; i < to; i++) {
+        char name[64];
+        char word[64];
+
+        (void)snprintf(name, sizeof name, "docs/n%02d.md", i);
+        (void)snprintf(word, sizeof word, "zq%c%c", 'a' + i / 10, 'a' + i % 10);
+        sy_doc(f, name, word);
+    }
+}
+
+static inline void sy_forget(const sy *f, int from, int to)
+{
+    for (int i = from; i < to; i++) {
+        char name[64];
+
+        (void)snprintf(name, sizeof name, "docs/n%02d.md", i);
+        assert_int_equal(unlink(sy_at(f, name)), 0);
+    }
+}
+
 static inline bool sy_cancelled(void *ctx)
 {
     const sy *f = ctx;
@@ -138,6 +160,25 @@ static inline void sy_done(sy *f)
     rag_buf_dispose(&f->notes);
     folder_drop(f->base);
 }
+
+/* A test with an sy of its own in *state, dropped also when it fails. */
+static inline int sy_set_up(void **state)
+{
+    static sy f;
+
+    sy_init(&f);
+    *state = &f;
+    return 0;
+}
+
+static inline int sy_tear_down(void **state)
+{
+    sy_done(*state);
+    return 0;
+}
+
+#define SY_TEST(test)                                                          \
+    cmocka_unit_test_setup_teardown(test, sy_set_up, sy_tear_down)
 
 static inline void sy_on_file(void *ctx, const rag_ingest_file *file)
 {
@@ -268,6 +309,19 @@ static inline const char *sy_find(sy *f, const char *query, rag_mode mode)
     found = sy_find_in(f, r, query, mode);
     rag_close(r);
     return found;
+}
+
+/* Forgets what glob means. */
+static inline rag_rm_report sy_rm(sy *f, const char *glob, bool ignore)
+{
+    rag_rm_opts o = {.globs = &glob, .n_globs = 1, .ignore = ignore};
+    rag_rm_report rep;
+    rag *r;
+
+    OK(rag_open(&r, &f->cfg, RAG_OPEN_WRITE, 0, &f->err), &f->err);
+    OK(rag_rm(&rep, r, &o, NULL, NULL, &f->err), &f->err);
+    rag_close(r);
+    return rep;
 }
 
 #endif /* RAG_TESTS_SYNC_FIXTURE_H */

@@ -6,8 +6,6 @@
 #include "model/endpoint.h"
 #include "model/glue.h"
 
-static fake server;
-
 /* "안녕하세요, wörld 😀 [1]." as bytes */
 #define ANSWER                                                                 \
     "\xEC\x95\x88\xEB\x85\x95\xED\x95\x98\xEC\x84\xB8\xEC\x9A\x94, w\xC3\xB6"  \
@@ -498,19 +496,6 @@ static void test_oom(void **state)
     CHECK_OOM(talk_oom("ollama"));
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    return fake_start(&server);
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    fake_stop(&server);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_glue),
@@ -527,5 +512,5 @@ int main(void)
                                        cmocka_unit_test(test_check),
                                        cmocka_unit_test(test_oom)};
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, fake_set_up, fake_tear_down);
 }

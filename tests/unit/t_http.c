@@ -14,8 +14,6 @@
 #include "net/retry.h"
 #include "net/url.h"
 
-static fake server;
-
 /* ---- pure parts */
 
 static void parse_ok(const char *text, const char *host, const char *path,
@@ -766,19 +764,6 @@ static void test_no_library(void **state)
     rmdir(dir);
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    return fake_start(&server);
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    fake_stop(&server);
-    return 0;
-}
-
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -810,5 +795,5 @@ int main(int argc, char **argv)
     self = argv[0];
     if (argc > 1)
         return without_library();
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, fake_set_up, fake_tear_down);
 }

@@ -89,54 +89,28 @@ static void test_modern(void **state)
     assert_non_null(strstr(err.msg, "config.json"));
 }
 
-static rag_status read_bytes(const unsigned char *p, size_t n)
+static rag_status read_bytes(const unsigned char *p, size_t n, rag_error *why)
 {
     rag_source s;
-    rag_status st = rag_source_begin(&s, &err);
+    rag_status st = rag_source_begin(&s, why);
 
     if (st == RAG_OK)
         st = rag_onnx_read(&s, &first, rag_str_n((const char *)p, n), false,
-                           &err);
+                           why);
     rag_source_close(&s);
     return st;
 }
 
 static void test_cut(void **state)
 {
-    rag_map m;
-
     (void)state;
-    OK(rag_file_map(&m, IMPORT_DATA "int8.onnx", &err), &err);
-    for (size_t n = 0; n < m.len; n += 61) {
-        unsigned char *exact = malloc(n != 0 ? n : 1);
-
-        assert_non_null(exact);
-        memcpy(exact, m.ptr, n);
-        assert_int_equal(read_bytes(exact, n), RAG_E_FORMAT);
-        assert_true(err.msg[0] != '\0');
-        free(exact);
-    }
-    rag_file_unmap(&m);
+    import_check_cut(IMPORT_DATA "int8.onnx", read_bytes, 0, 61);
 }
 
 static void test_flipped(void **state)
 {
-    rag_map m;
-    unsigned char *copy;
-
     (void)state;
-    OK(rag_file_map(&m, IMPORT_DATA "cast.onnx", &err), &err);
-    copy = malloc(m.len);
-    assert_non_null(copy);
-    memcpy(copy, m.ptr, m.len);
-    for (size_t i = 0; i < m.len; i += 7) {
-        copy[i] ^= 0x55;
-        (void)read_bytes(copy, m.len);
-        copy[i] ^= 0x55;
-    }
-    assert_int_equal(read_bytes(copy, m.len), RAG_OK);
-    free(copy);
-    rag_file_unmap(&m);
+    import_check_flipped(IMPORT_DATA "cast.onnx", read_bytes, 0, 7, 0x55);
 }
 
 static void test_external(void **state)
@@ -158,7 +132,7 @@ static void test_external(void **state)
     rag_buf_addc(&b, (char)n);
     rag_buf_addz(&b, name);
     rag_buf_add(&b, "\x70\x01", 2);
-    assert_int_equal(read_bytes((const unsigned char *)b.ptr, b.len),
+    assert_int_equal(read_bytes((const unsigned char *)b.ptr, b.len, &err),
                      RAG_E_UNSUPPORTED);
     assert_non_null(strstr(err.msg, "in another file"));
     rag_buf_dispose(&b);

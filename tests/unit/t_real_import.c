@@ -2,31 +2,19 @@
  * RAG_TEST_IMPORTS=FOLDER): token ids as Hugging Face tokenizers give them,
  * vectors as ONNX Runtime gives them in fp32 (tests/nn/make_import_reference.
  * py). */
+#include "datafile.h"
 #include "nn_tiny.h"
 
 #include <math.h>
 
 #include "base/utf8.h"
 #include "nn/encoder.h"
-#include "nn/weights.h"
 
 enum { MAX_IDS = 4096, MAX_TEXTS = 128 };
 
 static rag_str texts[MAX_TEXTS];
 static size_t n_texts;
 static rag_buf file;
-
-static rag_buf read_data(const char *name)
-{
-    char path[512];
-    rag_error err;
-    rag_buf b;
-
-    rag_buf_init(&b, 1 << 24);
-    (void)snprintf(path, sizeof path, "%s/%s", RAG_TEST_DATA, name);
-    OK(rag_file_read(&b, path, 1 << 24, &err), &err);
-    return b;
-}
 
 static void check_ids(rag_encoder *e, const char *name)
 {
@@ -36,7 +24,7 @@ static void check_ids(rag_encoder *e, const char *name)
     size_t at = 0;
 
     (void)snprintf(path, sizeof path, "import/%s.ids", name);
-    want = read_data(path);
+    want = datafile_read(path);
     for (size_t i = 0; i < n_texts; i++) {
         uint16_t n_want;
         rag_error err;
@@ -77,27 +65,17 @@ static void check_vectors(rag_encoder *e, const char *name, double want_mean,
     rag_error err;
 
     (void)snprintf(path, sizeof path, "import/%s.f16", name);
-    want = read_data(path);
+    want = datafile_read(path);
     assert_int_equal(want.len, n_texts * dims * 2);
     OK(rag_encoder_run(v, e, texts, n_texts, NULL, NULL, &err), &err);
     for (size_t i = 0; i < n_texts; i++) {
-        double dot = 0.0;
-        double square = 0.0;
+        double dot;
         size_t n_ids;
 
         OK(rag_encoder_tokens(NULL, 0, &n_ids, e, texts[i], &err), &err);
         if (n_ids > 512)
             continue;
-        for (size_t d = 0; d < dims; d++) {
-            uint16_t half;
-            double w;
-
-            memcpy(&half, want.ptr + 2 * (i * dims + d), 2);
-            w = (double)rag_weights_half(half);
-            dot += w * (double)v[i * dims + d];
-            square += w * w;
-        }
-        dot /= sqrt(square);
+        dot = datafile_cosine(&want, v, i, dims);
         mean += dot;
         least = fmin(least, dot);
         n++;
@@ -157,7 +135,7 @@ static int setup(void **state)
     rag_str rest;
 
     (void)state;
-    file = read_data("nn/texts.txt");
+    file = datafile_read("nn/texts.txt");
     rest = rag_buf_str(&file);
     while (n_texts < MAX_TEXTS && rag_str_next_line(&texts[n_texts], &rest))
         n_texts++;

@@ -2,12 +2,12 @@
  * as SentencePiece gives them, vectors as an fp32 run of the same weights gives
  * them (tests/nn/make_reference.py). RAG_TEST_MODEL names the E5S1 file or the
  * imported one. */
+#include "datafile.h"
 #include "nn_tiny.h"
 
 #include <math.h>
 
 #include "nn/encoder.h"
-#include "nn/weights.h"
 
 enum { MAX_IDS = 4096, MAX_TEXTS = 128 };
 
@@ -35,23 +35,11 @@ static int teardown(void **state)
     return tiny_cleanup(state);
 }
 
-static rag_buf read_data(const char *name)
-{
-    char path[512];
-    rag_error err;
-    rag_buf b;
-
-    rag_buf_init(&b, 1 << 24);
-    (void)snprintf(path, sizeof path, "%s/nn/%s", RAG_TEST_DATA, name);
-    OK(rag_file_read(&b, path, 1 << 24, &err), &err);
-    return b;
-}
-
 static void test_ids(void **state)
 {
     static int32_t ids[MAX_IDS];
-    rag_buf lines = read_data("lines.txt");
-    rag_buf want = read_data("lines.ids");
+    rag_buf lines = datafile_read("nn/lines.txt");
+    rag_buf want = datafile_read("nn/lines.ids");
     rag_str rest = rag_buf_str(&lines);
     rag_str line;
     size_t i = 0;
@@ -85,8 +73,8 @@ static void test_ids(void **state)
 static void test_vectors(void **state)
 {
     size_t dims = rag_encoder_about(e)->dims;
-    rag_buf texts = read_data("texts.txt");
-    rag_buf want = read_data("vectors.f16");
+    rag_buf texts = datafile_read("nn/texts.txt");
+    rag_buf want = datafile_read("nn/vectors.f16");
     rag_str all[MAX_TEXTS];
     rag_str rest = rag_buf_str(&texts);
     float *v = rag_calloc(MAX_TEXTS * dims, sizeof *v);
@@ -103,19 +91,8 @@ static void test_vectors(void **state)
     assert_int_equal(want.len, n * dims * 2);
     OK(rag_encoder_run(v, e, all, n, NULL, NULL, &err), &err);
     for (size_t i = 0; i < n; i++) {
-        double dot = 0.0;
-        double square = 0.0;
+        double dot = datafile_cosine(&want, v, i, dims);
 
-        for (size_t d = 0; d < dims; d++) {
-            uint16_t half;
-            double w;
-
-            memcpy(&half, want.ptr + 2 * (i * dims + d), 2);
-            w = (double)rag_weights_half(half);
-            dot += w * (double)v[i * dims + d];
-            square += w * w;
-        }
-        dot /= sqrt(square);
         mean += dot / (double)n;
         least = fmin(least, dot);
     }

@@ -9,8 +9,6 @@
 
 #define ANY (-2)
 
-static fake server;
-
 /* The behaviour list that replays a file of the transcripts. */
 static void list_of(char *out, size_t cap, const char *file)
 {
@@ -198,19 +196,6 @@ static void test_embeddings(void **state)
     }
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    return fake_start(&server);
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    fake_stop(&server);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_chats),
@@ -221,5 +206,5 @@ int main(void)
                RAG_TEST_SHARED);
         return 77;
     }
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, fake_set_up, fake_tear_down);
 }

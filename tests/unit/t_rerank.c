@@ -6,8 +6,6 @@
 #include "model/rerank.h"
 #include "model/rerank_priv.h"
 
-static fake server;
-
 static const char query[] = "reset the device power button";
 #define T(s)                                                                   \
     {                                                                          \
@@ -289,11 +287,7 @@ static void test_one_never_taken(void **state)
 
 static void test_bad_replies(void **state)
 {
-    static const struct {
-        const char *list;
-        rag_status st;
-        const char *says;
-    } cases[] = {
+    static const fake_case cases[] = {
         {"noindex", RAG_E_FORMAT, "index"},
         {"dupindex", RAG_E_FORMAT, "two results for text 0"},
         {"badindex", RAG_E_FORMAT, "of 5 texts"},
@@ -338,7 +332,7 @@ static void test_bad_replies(void **state)
         snprintf(list, sizeof list, "bad%zu,%s", i, cases[i].list);
         err.msg[0] = '\0';
         st = rank(scores, &about, at(list, "/v1"), &err);
-        if (st != cases[i].st || strstr(err.msg, cases[i].says) == NULL)
+        if (!fake_ended(&cases[i], st, &err))
             fail_msg("%s: %s: %s", cases[i].list, rag_status_name(st), err.msg);
     }
 }
@@ -492,19 +486,6 @@ static void test_oom(void **state)
     CHECK_OOM(all("oom,max=2"));
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    return fake_start(&server);
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    fake_stop(&server);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -524,5 +505,5 @@ int main(void)
         cmocka_unit_test(test_oom),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, fake_set_up, fake_tear_down);
 }

@@ -13,7 +13,6 @@
 #define SAMPLE "/tmp/rag_db_sample"
 #define MAX_STORE_BYTES ((size_t)300 << 10)
 
-static fake server;
 static const char *db_name; /* of the running test */
 
 static void open_copy(sy *f)

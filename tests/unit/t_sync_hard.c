@@ -54,21 +54,18 @@ static rag_status ingest(sy *f)
 
 static void test_ingest_oom(void **state)
 {
-    sy f;
+    sy *f = *state;
 
-    (void)state;
-    sy_init(&f);
-    sy_doc(&f, "docs/a.md", "apple");
-    sy_put(&f, "docs/c.jsonl",
+    sy_doc(f, "docs/a.md", "apple");
+    sy_put(f, "docs/c.jsonl",
            "{\"_id\":\"1\",\"title\":\"\",\"text\":\"the cherry record\"}\n");
-    sy_put(&f, "docs/.ragignore", "*.log\n");
-    SY_OK(&f, "docs");
-    OOM_LOOP(&f, ingest(&f));
+    sy_put(f, "docs/.ragignore", "*.log\n");
+    SY_OK(f, "docs");
+    OOM_LOOP(f, ingest(f));
     /* the store is whole and up to date */
-    SY_OK(&f, "docs");
-    assert_string_equal(sy_list(&f), "docs/a.md;docs/b.md;docs/c.jsonl#1;");
-    assert_string_equal(sy_find(&f, "cherry", RAG_LEXICAL), "docs/c.jsonl#1;");
-    sy_done(&f);
+    SY_OK(f, "docs");
+    assert_string_equal(sy_list(f), "docs/a.md;docs/b.md;docs/c.jsonl#1;");
+    assert_string_equal(sy_find(f, "cherry", RAG_LEXICAL), "docs/c.jsonl#1;");
 }
 
 static rag_status search(sy *f)
@@ -135,17 +132,14 @@ static rag_status show(sy *f)
 
 static void test_read_oom(void **state)
 {
-    sy f;
+    sy *f = *state;
 
-    (void)state;
-    sy_init(&f);
-    sy_doc(&f, "docs/a.md", "apple");
-    sy_doc(&f, "docs/b.md", "banana");
-    SY_OK(&f, "docs");
-    OOM_LOOP(&f, search(&f));
-    OOM_LOOP(&f, list(&f));
-    OOM_LOOP(&f, show(&f));
-    sy_done(&f);
+    sy_doc(f, "docs/a.md", "apple");
+    sy_doc(f, "docs/b.md", "banana");
+    SY_OK(f, "docs");
+    OOM_LOOP(f, search(f));
+    OOM_LOOP(f, list(f));
+    OOM_LOOP(f, show(f));
 }
 
 /* ---- a full disk ----------------------------------------------------------
@@ -189,8 +183,8 @@ static void test_disk_full(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ingest_oom),
-        cmocka_unit_test(test_read_oom),
+        SY_TEST(test_ingest_oom),
+        SY_TEST(test_read_oom),
         cmocka_unit_test(test_disk_full),
     };
 

@@ -7,14 +7,11 @@
 
 #include "../fake/fakeuse.h"
 
-static fake server;
-
 /* Every test has counters of its own: `list` must be one that no other uses. */
 static void init(sy *f, const char *list)
 {
     static char url[256];
 
-    sy_init(f);
     (void)snprintf(url, sizeof url, "%s/x/%s/v1", server.root, list);
     f->cfg.embed_model = "openai:fake";
     f->cfg.embed_url = url;
@@ -80,23 +77,21 @@ static uint64_t missing(sy *f)
 static void test_once(void **state)
 {
     uint64_t n;
-    sy f;
+    sy *f = *state;
 
-    (void)state;
-    init(&f, "words,dims=64,t=once");
-    prose(&f, "docs/a.md", 1, 6);
-    prose(&f, "docs/b.md", 2, 6);
-    SY_OK(&f, "docs");
-    n = f.rep.n_chunks;
+    init(f, "words,dims=64,t=once");
+    prose(f, "docs/a.md", 1, 6);
+    prose(f, "docs/b.md", 2, 6);
+    SY_OK(f, "docs");
+    n = f->rep.n_chunks;
     assert_true(n >= 12);
-    assert_int_equal(f.rep.n_embedded, n);
-    assert_int_equal(f.rep.n_missing, 0);
+    assert_int_equal(f->rep.n_embedded, n);
+    assert_int_equal(f->rep.n_missing, 0);
     assert_int_equal(texts("words,dims=64,t=once"), n);
-    SY_OK(&f, "docs");
-    assert_int_equal(f.rep.n_embedded, 0);
+    SY_OK(f, "docs");
+    assert_int_equal(f->rep.n_embedded, 0);
     assert_int_equal(texts("words,dims=64,t=once"), n);
-    assert_string_not_equal(sy_find(&f, "archive basket", RAG_DENSE), "");
-    sy_done(&f);
+    assert_string_not_equal(sy_find(f, "archive basket", RAG_DENSE), "");
 }
 
 /* moved, renamed, copied: the texts are the same */
@@ -104,56 +99,52 @@ static void test_moved(void **state)
 {
     const char *list = "words,dims=64,t=moved";
     long n;
-    sy f;
+    sy *f = *state;
 
-    (void)state;
-    init(&f, list);
-    prose(&f, "docs/a.md", 1, 6);
-    SY_OK(&f, "docs");
+    init(f, list);
+    prose(f, "docs/a.md", 1, 6);
+    SY_OK(f, "docs");
     n = texts(list);
-    assert_int_equal(rename(sy_at(&f, "docs/a.md"), sy_at(&f, "docs/z.md")), 0);
-    SY_OK(&f, "docs");
-    assert_int_equal(f.rep.n_added, 1);
-    assert_int_equal(f.rep.n_removed, 1);
-    assert_int_equal(f.rep.n_reused, n);
-    prose(&f, "docs/copy.md", 1, 6);
-    prose(&f, "more/deep/copy.md", 1, 6);
-    SY_OK(&f, "docs", "more");
-    assert_int_equal(f.rep.n_added, 2);
-    assert_int_equal(f.rep.n_missing, 0);
+    assert_int_equal(rename(sy_at(f, "docs/a.md"), sy_at(f, "docs/z.md")), 0);
+    SY_OK(f, "docs");
+    assert_int_equal(f->rep.n_added, 1);
+    assert_int_equal(f->rep.n_removed, 1);
+    assert_int_equal(f->rep.n_reused, n);
+    prose(f, "docs/copy.md", 1, 6);
+    prose(f, "more/deep/copy.md", 1, 6);
+    SY_OK(f, "docs", "more");
+    assert_int_equal(f->rep.n_added, 2);
+    assert_int_equal(f->rep.n_missing, 0);
     /* the folder itself, and a root above it */
-    assert_int_equal(rename(sy_at(&f, "docs"), sy_at(&f, "more/docs")), 0);
-    SY_OK(&f, "more");
-    assert_int_equal(f.rep.n_missing, 0);
+    assert_int_equal(rename(sy_at(f, "docs"), sy_at(f, "more/docs")), 0);
+    SY_OK(f, "more");
+    assert_int_equal(f->rep.n_missing, 0);
     /* gone for a while, with a sync in between */
-    assert_int_equal(rename(sy_at(&f, "more/docs/z.md"), sy_at(&f, "kept.md")),
+    assert_int_equal(rename(sy_at(f, "more/docs/z.md"), sy_at(f, "kept.md")),
                      0);
-    SY_OK(&f, "more");
-    assert_int_equal(f.rep.n_removed, 1);
-    assert_int_equal(rename(sy_at(&f, "kept.md"), sy_at(&f, "more/docs/z.md")),
+    SY_OK(f, "more");
+    assert_int_equal(f->rep.n_removed, 1);
+    assert_int_equal(rename(sy_at(f, "kept.md"), sy_at(f, "more/docs/z.md")),
                      0);
-    SY_OK(&f, "more");
+    SY_OK(f, "more");
     assert_int_equal(texts(list), n);
-    sy_done(&f);
 }
 
 /* the same text twice in one run is one text */
 static void test_twins(void **state)
 {
     const char *list = "words,dims=64,t=twins";
-    sy f;
+    sy *f = *state;
 
-    (void)state;
-    init(&f, list);
-    prose(&f, "docs/a.md", 1, 6);
-    prose(&f, "docs/b.md", 1, 6);
-    prose(&f, "docs/c.md", 1, 6);
-    SY_OK(&f, "docs");
-    assert_int_equal(f.rep.n_missing, 0);
-    assert_int_equal(texts(list) * 3, f.rep.n_chunks);
-    assert_int_equal(f.rep.n_embedded * 2, f.rep.n_reused);
-    assert_int_equal(missing(&f), 0);
-    sy_done(&f);
+    init(f, list);
+    prose(f, "docs/a.md", 1, 6);
+    prose(f, "docs/b.md", 1, 6);
+    prose(f, "docs/c.md", 1, 6);
+    SY_OK(f, "docs");
+    assert_int_equal(f->rep.n_missing, 0);
+    assert_int_equal(texts(list) * 3, f->rep.n_chunks);
+    assert_int_equal(f->rep.n_embedded * 2, f->rep.n_reused);
+    assert_int_equal(missing(f), 0);
 }
 
 static void stop_behind_ten(sy *f, const rag_ingest_progress *p)
@@ -167,51 +158,47 @@ static void test_interrupted(void **state)
     const char *list = "words,dims=64,t=int";
     uint64_t n;
     uint64_t first;
-    sy f;
+    sy *f = *state;
 
-    (void)state;
-    init(&f, list);
-    prose(&f, "docs/a.md", 1, 40);
-    f.on_progress = stop_behind_ten;
-    assert_int_equal(SY_RUN(&f, "docs"), RAG_E_CANCELLED);
-    assert_true(f.rep.interrupted);
-    n = f.rep.n_chunks;
-    first = f.rep.n_embedded;
+    init(f, list);
+    prose(f, "docs/a.md", 1, 40);
+    f->on_progress = stop_behind_ten;
+    assert_int_equal(SY_RUN(f, "docs"), RAG_E_CANCELLED);
+    assert_true(f->rep.interrupted);
+    n = f->rep.n_chunks;
+    first = f->rep.n_embedded;
     assert_true(first >= 10 && first <= 32);
-    assert_int_equal(f.rep.n_missing, n - first);
-    assert_int_equal(missing(&f), n - first);
-    assert_string_not_equal(sy_find(&f, "archive", RAG_LEXICAL), "");
-    f.on_progress = NULL;
-    SY_OK(&f, "docs");
-    assert_int_equal(f.rep.n_unchanged, 1);
-    assert_int_equal(f.rep.n_embedded, n - first);
+    assert_int_equal(f->rep.n_missing, n - first);
+    assert_int_equal(missing(f), n - first);
+    assert_string_not_equal(sy_find(f, "archive", RAG_LEXICAL), "");
+    f->on_progress = NULL;
+    SY_OK(f, "docs");
+    assert_int_equal(f->rep.n_unchanged, 1);
+    assert_int_equal(f->rep.n_embedded, n - first);
     /* a request under way when it stopped may have been counted there */
     assert_true(texts(list) >= (long)n && texts(list) <= (long)n + 8);
-    sy_done(&f);
 }
 
 static void test_no_embed(void **state)
 {
     const char *list = "words,dims=64,t=noembed";
     uint64_t n;
-    sy f;
+    sy *f = *state;
 
-    (void)state;
-    init(&f, list);
-    prose(&f, "docs/a.md", 1, 6);
-    f.o.no_embed = true;
-    SY_OK(&f, "docs");
-    n = f.rep.n_chunks;
-    assert_int_equal(f.rep.n_missing, n);
-    assert_int_equal(missing(&f), n);
+    init(f, list);
+    prose(f, "docs/a.md", 1, 6);
+    f->o.no_embed = true;
+    SY_OK(f, "docs");
+    n = f->rep.n_chunks;
+    assert_int_equal(f->rep.n_missing, n);
+    assert_int_equal(missing(f), n);
     assert_int_equal(texts(list), 0);
-    assert_string_not_equal(sy_find(&f, "archive", RAG_LEXICAL), "");
-    f.o.no_embed = false;
-    OK(SY_RUN_ALL(&f), &f.err);
-    assert_int_equal(f.rep.n_embedded, n);
+    assert_string_not_equal(sy_find(f, "archive", RAG_LEXICAL), "");
+    f->o.no_embed = false;
+    OK(SY_RUN_ALL(f), &f->err);
+    assert_int_equal(f->rep.n_embedded, n);
     assert_int_equal(texts(list), n);
-    assert_int_equal(missing(&f), 0);
-    sy_done(&f);
+    assert_int_equal(missing(f), 0);
 }
 
 /* The server dies in the middle. */
@@ -228,70 +215,64 @@ static void test_endpoint_dies(void **state)
     const char *list = "words,dims=64,t=dies";
     static char url[256];
     uint64_t n;
-    sy f;
+    sy *f = *state;
 
-    (void)state;
-    init(&f, list);
+    init(f, list);
     assert_int_equal(fake_start(&mortal), 0);
     (void)snprintf(url, sizeof url, "%s/x/%s/v1", mortal.root, list);
-    f.cfg.embed_url = url;
-    prose(&f, "docs/a.md", 1, 20);
-    f.on_progress = kill_server;
-    assert_int_equal(SY_RUN(&f, "docs"), RAG_E_NET);
-    assert_false(f.rep.interrupted);
-    n = f.rep.n_chunks;
-    assert_true(f.rep.n_embedded >= 8 && f.rep.n_embedded < n);
-    assert_int_equal(f.rep.n_missing, n - f.rep.n_embedded);
-    assert_string_not_equal(sy_find(&f, "archive", RAG_LEXICAL), "");
-    assert_int_equal(missing(&f), n - f.rep.n_embedded);
+    f->cfg.embed_url = url;
+    prose(f, "docs/a.md", 1, 20);
+    f->on_progress = kill_server;
+    assert_int_equal(SY_RUN(f, "docs"), RAG_E_NET);
+    assert_false(f->rep.interrupted);
+    n = f->rep.n_chunks;
+    assert_true(f->rep.n_embedded >= 8 && f->rep.n_embedded < n);
+    assert_int_equal(f->rep.n_missing, n - f->rep.n_embedded);
+    assert_string_not_equal(sy_find(f, "archive", RAG_LEXICAL), "");
+    assert_int_equal(missing(f), n - f->rep.n_embedded);
     /* another server of the same model goes on */
-    n -= f.rep.n_embedded;
+    n -= f->rep.n_embedded;
     (void)snprintf(url, sizeof url, "%s/x/%s/v1", server.root, list);
-    f.on_progress = NULL;
-    SY_OK(&f, "docs");
-    assert_int_equal(f.rep.n_embedded, n);
-    sy_done(&f);
+    f->on_progress = NULL;
+    SY_OK(f, "docs");
+    assert_int_equal(f->rep.n_embedded, n);
 }
 
 static void test_refused(void **state)
 {
     const char *list = "key=secret,t=auth";
-    sy f;
+    sy *f = *state;
 
-    (void)state;
-    init(&f, list);
-    prose(&f, "docs/a.md", 1, 3);
-    assert_int_equal(SY_RUN(&f, "docs"), RAG_E_AUTH);
-    assert_int_equal(f.rep.n_added, 1);
-    assert_string_not_equal(sy_find(&f, "archive", RAG_LEXICAL), "");
-    f.cfg.embed_key = "secret";
-    SY_OK(&f, "docs");
-    assert_int_equal(missing(&f), 0);
-    sy_done(&f);
+    init(f, list);
+    prose(f, "docs/a.md", 1, 3);
+    assert_int_equal(SY_RUN(f, "docs"), RAG_E_AUTH);
+    assert_int_equal(f->rep.n_added, 1);
+    assert_string_not_equal(sy_find(f, "archive", RAG_LEXICAL), "");
+    f->cfg.embed_key = "secret";
+    SY_OK(f, "docs");
+    assert_int_equal(missing(f), 0);
 }
 
 /* one text that the server does not take */
 static void test_one_text_refused(void **state)
 {
     const char *list = "words,dims=64,marker=poison,refuse=400,t=poison";
-    sy f;
+    sy *f = *state;
 
-    (void)state;
-    init(&f, list);
-    prose(&f, "docs/a.md", 1, 12);
-    sy_put(&f, "docs/b.md", "# Bottle\n\nA bottle of poison.\n");
-    sy_put(&f, "docs/c.md", "# Second\n\nMore poison here.\n");
-    prose(&f, "docs/d.md", 2, 12);
-    assert_int_equal(SY_RUN(&f, "docs"), RAG_E_REMOTE);
-    assert_non_null(strstr(f.err.msg, "2 texts"));
-    assert_int_equal(f.rep.n_missing, 2);
-    assert_int_equal(f.rep.n_embedded + 2, f.rep.n_chunks);
-    assert_string_equal(sy_find(&f, "bottle", RAG_LEXICAL), "docs/b.md;");
-    assert_int_equal(unlink(sy_at(&f, "docs/b.md")), 0);
-    assert_int_equal(unlink(sy_at(&f, "docs/c.md")), 0);
-    SY_OK(&f, "docs");
-    assert_int_equal(f.rep.n_embedded, 0);
-    sy_done(&f);
+    init(f, list);
+    prose(f, "docs/a.md", 1, 12);
+    sy_put(f, "docs/b.md", "# Bottle\n\nA bottle of poison.\n");
+    sy_put(f, "docs/c.md", "# Second\n\nMore poison here.\n");
+    prose(f, "docs/d.md", 2, 12);
+    assert_int_equal(SY_RUN(f, "docs"), RAG_E_REMOTE);
+    assert_non_null(strstr(f->err.msg, "2 texts"));
+    assert_int_equal(f->rep.n_missing, 2);
+    assert_int_equal(f->rep.n_embedded + 2, f->rep.n_chunks);
+    assert_string_equal(sy_find(f, "bottle", RAG_LEXICAL), "docs/b.md;");
+    assert_int_equal(unlink(sy_at(f, "docs/b.md")), 0);
+    assert_int_equal(unlink(sy_at(f, "docs/c.md")), 0);
+    SY_OK(f, "docs");
+    assert_int_equal(f->rep.n_embedded, 0);
 }
 
 /* ---- another model --------------------------------------------------------
@@ -301,31 +282,29 @@ static void test_mismatch(void **state)
 {
     const char *list = "words,dims=64,t=mismatch";
     long n;
-    sy f;
+    sy *f = *state;
 
-    (void)state;
-    init(&f, list);
-    prose(&f, "docs/a.md", 1, 3);
-    SY_OK(&f, "docs");
+    init(f, list);
+    prose(f, "docs/a.md", 1, 3);
+    SY_OK(f, "docs");
     n = texts(list);
-    f.cfg.embed_model = "openai:other";
-    prose(&f, "docs/b.md", 2, 3);
-    assert_int_equal(SY_RUN(&f, "docs"), RAG_E_MISMATCH);
-    assert_non_null(strstr(f.err.msg, "--reembed"));
-    assert_non_null(strstr(f.err.msg, "--store"));
-    assert_string_equal(f.said.ptr, "");
-    assert_string_equal(sy_list(&f), "docs/a.md;"); /* nothing was written */
+    f->cfg.embed_model = "openai:other";
+    prose(f, "docs/b.md", 2, 3);
+    assert_int_equal(SY_RUN(f, "docs"), RAG_E_MISMATCH);
+    assert_non_null(strstr(f->err.msg, "--reembed"));
+    assert_non_null(strstr(f->err.msg, "--store"));
+    assert_string_equal(f->said.ptr, "");
+    assert_string_equal(sy_list(f), "docs/a.md;"); /* nothing was written */
     assert_int_equal(texts(list), n);
     /* without vectors it does not matter */
-    f.o.no_embed = true;
-    SY_OK(&f, "docs");
-    assert_int_equal(f.rep.n_added, 1);
-    f.cfg.embed_model = "none";
-    f.o.no_embed = false;
-    SY_OK(&f, "docs");
-    f.o.reembed = true;
-    assert_int_equal(SY_RUN(&f, "docs"), RAG_E_INVAL);
-    sy_done(&f);
+    f->o.no_embed = true;
+    SY_OK(f, "docs");
+    assert_int_equal(f->rep.n_added, 1);
+    f->cfg.embed_model = "none";
+    f->o.no_embed = false;
+    SY_OK(f, "docs");
+    f->o.reembed = true;
+    assert_int_equal(SY_RUN(f, "docs"), RAG_E_INVAL);
 }
 
 static const char *store_model(sy *f)
@@ -350,67 +329,63 @@ static void test_reembed(void **state)
     static char url[256];
     char *old_url;
     uint64_t n;
-    sy f;
+    sy *f = *state;
 
-    (void)state;
-    init(&f, list);
-    prose(&f, "docs/a.md", 1, 40);
-    SY_OK(&f, "docs");
-    n = f.rep.n_chunks;
-    old_url = strdup(f.cfg.embed_url);
+    init(f, list);
+    prose(f, "docs/a.md", 1, 40);
+    SY_OK(f, "docs");
+    n = f->rep.n_chunks;
+    old_url = strdup(f->cfg.embed_url);
     (void)snprintf(url, sizeof url, "%s/x/%s/v1", server.root, other);
-    f.cfg.embed_url = url;
-    f.cfg.embed_model = "openai:other";
-    f.o.reembed = true;
-    f.on_progress = stop_behind_ten;
-    assert_int_equal(SY_RUN(&f, "docs"), RAG_E_CANCELLED);
-    assert_true(f.rep.n_embedded >= 10 && f.rep.n_embedded < n);
-    assert_string_equal(store_model(&f), "openai:fake");
+    f->cfg.embed_url = url;
+    f->cfg.embed_model = "openai:other";
+    f->o.reembed = true;
+    f->on_progress = stop_behind_ten;
+    assert_int_equal(SY_RUN(f, "docs"), RAG_E_CANCELLED);
+    assert_true(f->rep.n_embedded >= 10 && f->rep.n_embedded < n);
+    assert_string_equal(store_model(f), "openai:fake");
     /* until it is done searches use the old vectors */
-    f.cfg.embed_url = old_url;
-    f.cfg.embed_model = "openai:fake";
-    f.cancel = false;
-    assert_string_not_equal(sy_find(&f, "archive basket", RAG_DENSE), "");
-    f.on_progress = NULL;
-    f.o.reembed = false;
-    SY_OK(&f, "docs");
-    assert_int_equal(f.rep.n_embedded, 0);
+    f->cfg.embed_url = old_url;
+    f->cfg.embed_model = "openai:fake";
+    f->cancel = false;
+    assert_string_not_equal(sy_find(f, "archive basket", RAG_DENSE), "");
+    f->on_progress = NULL;
+    f->o.reembed = false;
+    SY_OK(f, "docs");
+    assert_int_equal(f->rep.n_embedded, 0);
     /* and goes on where it stopped; the probe for the length is one text */
-    f.cfg.embed_url = url;
-    f.cfg.embed_model = "openai:other";
-    assert_int_equal(SY_RUN(&f, "docs"), RAG_E_MISMATCH);
-    f.o.reembed = true;
-    SY_OK(&f, "docs");
+    f->cfg.embed_url = url;
+    f->cfg.embed_model = "openai:other";
+    assert_int_equal(SY_RUN(f, "docs"), RAG_E_MISMATCH);
+    f->o.reembed = true;
+    SY_OK(f, "docs");
     assert_true(texts(other) <= (long)n + 2 + 8);
-    assert_string_equal(store_model(&f), "openai:other");
-    assert_int_equal(missing(&f), 0);
-    assert_string_not_equal(sy_find(&f, "archive basket", RAG_DENSE), "");
-    f.o.reembed = false;
-    SY_OK(&f, "docs");
-    assert_int_equal(f.rep.n_embedded, 0);
+    assert_string_equal(store_model(f), "openai:other");
+    assert_int_equal(missing(f), 0);
+    assert_string_not_equal(sy_find(f, "archive basket", RAG_DENSE), "");
+    f->o.reembed = false;
+    SY_OK(f, "docs");
+    assert_int_equal(f->rep.n_embedded, 0);
     /* the old model is the other one now */
-    f.cfg.embed_model = "openai:fake";
-    assert_int_equal(SY_RUN(&f, "docs"), RAG_E_MISMATCH);
+    f->cfg.embed_model = "openai:fake";
+    assert_int_equal(SY_RUN(f, "docs"), RAG_E_MISMATCH);
     free(old_url);
-    sy_done(&f);
 }
 
 /* a server that changes the length of its vectors */
 static void test_length_changes(void **state)
 {
     char url[256];
-    sy f;
+    sy *f = *state;
 
-    (void)state;
-    init(&f, "words,dims=64,t=len");
-    prose(&f, "docs/a.md", 1, 3);
-    SY_OK(&f, "docs");
+    init(f, "words,dims=64,t=len");
+    prose(f, "docs/a.md", 1, 3);
+    SY_OK(f, "docs");
     (void)snprintf(url, sizeof url, "%s/x/words,dims=32,t=len/v1", server.root);
-    f.cfg.embed_url = url;
-    prose(&f, "docs/b.md", 2, 3);
-    assert_int_equal(SY_RUN(&f, "docs"), RAG_E_FORMAT);
-    assert_string_equal(sy_list(&f), "docs/a.md;docs/b.md;");
-    sy_done(&f);
+    f->cfg.embed_url = url;
+    prose(f, "docs/b.md", 2, 3);
+    assert_int_equal(SY_RUN(f, "docs"), RAG_E_FORMAT);
+    assert_string_equal(sy_list(f), "docs/a.md;docs/b.md;");
 }
 
 /* ---- boundaries resynchronise ----------------------------------------------
@@ -476,6 +451,7 @@ static void resync(const char *name, const char *list, big *b)
     static const double at[] = {0.0, 0.03, 0.31, 0.5, 0.77, 0.99};
     sy f;
 
+    sy_init(&f);
     init(&f, list);
     f.cfg.embed_batch_texts = 64;
     f.cfg.embed_in_flight = 4;
@@ -544,10 +520,9 @@ static void test_heading(void **state)
     rag_buf b;
     long n;
     long cost;
-    sy f;
+    sy *f = *state;
 
-    (void)state;
-    init(&f, list);
+    init(f, list);
     rag_buf_init(&b, 1 << 24);
     for (int turn = 0; turn < 2; turn++) {
         rag_buf_clear(&b);
@@ -558,90 +533,74 @@ static void test_heading(void **state)
             rag_buf_addc(&b, '\n');
         }
         n = texts(list);
-        sy_putn(&f, "docs/a.md", b.ptr, b.len);
-        SY_OK(&f, "docs");
+        sy_putn(f, "docs/a.md", b.ptr, b.len);
+        SY_OK(f, "docs");
     }
     cost = texts(list) - n;
     assert_true(n >= 60);
     assert_in_range(cost, 2, n / 30 + 2);
     rag_buf_dispose(&b);
-    sy_done(&f);
-}
-
-static int start(void **state)
-{
-    (void)state;
-    return fake_start(&server);
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    fake_stop(&server);
-    return 0;
 }
 
 /* A dry run guesses time from the last run's speed, money from the price, and
  * says neither when it cannot know; it asks the server nothing. */
 static void test_estimate(void **state)
 {
-    sy f;
+    sy *f = *state;
     long before;
 
-    (void)state;
-    init(&f, "estimate=1");
-    prose(&f, "docs/a.md", 1, 12);
-    f.o.dry_run = true;
-    OK(sy_run_mode(&f, RAG_OPEN_NONE, (const char *const[]){"docs", NULL}),
-       &f.err);
-    assert_true(f.rep.n_tokens > 3000);
-    assert_true(f.rep.estimated_ms != f.rep.estimated_ms);
-    assert_true(f.rep.estimated_cost != f.rep.estimated_cost);
-    f.cfg.embed_price_per_mtok = 0.5;
-    OK(sy_run_mode(&f, RAG_OPEN_NONE, (const char *const[]){"docs", NULL}),
-       &f.err);
-    assert_true(f.rep.estimated_cost > (double)f.rep.n_tokens * 0.499e-6 &&
-                f.rep.estimated_cost < (double)f.rep.n_tokens * 0.501e-6);
+    init(f, "estimate=1");
+    prose(f, "docs/a.md", 1, 12);
+    f->o.dry_run = true;
+    OK(sy_run_mode(f, RAG_OPEN_NONE, (const char *const[]){"docs", NULL}),
+       &f->err);
+    assert_true(f->rep.n_tokens > 3000);
+    assert_true(f->rep.estimated_ms != f->rep.estimated_ms);
+    assert_true(f->rep.estimated_cost != f->rep.estimated_cost);
+    f->cfg.embed_price_per_mtok = 0.5;
+    OK(sy_run_mode(f, RAG_OPEN_NONE, (const char *const[]){"docs", NULL}),
+       &f->err);
+    assert_true(f->rep.estimated_cost > (double)f->rep.n_tokens * 0.499e-6 &&
+                f->rep.estimated_cost < (double)f->rep.n_tokens * 0.501e-6);
     assert_int_equal(texts("estimate=1"), 0);
-    f.o.dry_run = false;
-    SY_OK(&f, "docs");
+    f->o.dry_run = false;
+    SY_OK(f, "docs");
     before = texts("estimate=1");
     assert_true(before > 10);
-    prose(&f, "docs/b.md", 2, 12);
-    f.o.dry_run = true;
-    OK(sy_run_mode(&f, RAG_OPEN_READ, (const char *const[]){"docs", NULL}),
-       &f.err);
-    assert_int_equal(f.rep.n_added, 1);
-    assert_true(f.rep.estimated_ms > f.rep.ms_read);
-    assert_true(f.rep.estimated_ms < 3600e3);
+    prose(f, "docs/b.md", 2, 12);
+    f->o.dry_run = true;
+    OK(sy_run_mode(f, RAG_OPEN_READ, (const char *const[]){"docs", NULL}),
+       &f->err);
+    assert_int_equal(f->rep.n_added, 1);
+    assert_true(f->rep.estimated_ms > f->rep.ms_read);
+    assert_true(f->rep.estimated_ms < 3600e3);
     /* the speed of another model says nothing */
-    f.cfg.embed_model = "openai:another";
-    OK(sy_run_mode(&f, RAG_OPEN_READ, (const char *const[]){"docs", NULL}),
-       &f.err);
-    assert_true(f.rep.estimated_ms != f.rep.estimated_ms);
+    f->cfg.embed_model = "openai:another";
+    OK(sy_run_mode(f, RAG_OPEN_READ, (const char *const[]){"docs", NULL}),
+       &f->err);
+    assert_true(f->rep.estimated_ms != f->rep.estimated_ms);
     assert_int_equal(texts("estimate=1"), before);
-    sy_done(&f);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_once),
-        cmocka_unit_test(test_estimate),
-        cmocka_unit_test(test_moved),
-        cmocka_unit_test(test_twins),
-        cmocka_unit_test(test_interrupted),
-        cmocka_unit_test(test_no_embed),
-        cmocka_unit_test(test_endpoint_dies),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_one_text_refused),
-        cmocka_unit_test(test_mismatch),
-        cmocka_unit_test(test_reembed),
-        cmocka_unit_test(test_length_changes),
+        SY_TEST(test_once),
+        SY_TEST(test_estimate),
+        SY_TEST(test_moved),
+        SY_TEST(test_twins),
+        SY_TEST(test_interrupted),
+        SY_TEST(test_no_embed),
+        SY_TEST(test_endpoint_dies),
+        SY_TEST(test_refused),
+        SY_TEST(test_one_text_refused),
+        SY_TEST(test_mismatch),
+        SY_TEST(test_reembed),
+        SY_TEST(test_length_changes),
         cmocka_unit_test(test_resync_text),
         cmocka_unit_test(test_resync_markdown),
-        cmocka_unit_test(test_heading),
+        SY_TEST(test_heading),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, fake_set_up, fake_tear_down);
 }

@@ -299,15 +299,8 @@ static void test_flipped(void **state)
         size_t place = i < sizeof(rag_weights_head) + 200
                            ? i
                            : 4096 + tiny_random(&seed) % (b.len - 4096);
-        char old = b.ptr[place];
-        rag_error err;
+        char old = tiny_damage(&b, place, i);
 
-        b.ptr[place] = (char)(i % 3 == 0   ? old ^ 0x80
-                              : i % 3 == 1 ? ~old
-                                           : old + 1);
-        tiny_write(tiny_path("cut"), b.ptr, b.len);
-        if (rag_encoder_verify(tiny_path("cut"), &err) != RAG_E_CORRUPT)
-            fail_msg("byte %zu changed unnoticed", place);
         use(tiny_path("cut"), place);
         b.ptr[place] = old;
     }

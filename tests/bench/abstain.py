@@ -51,8 +51,8 @@ def ask(rag, store, texts):
 
 
 def is_found(answer, passages):
-    first = [r["document"].rsplit("#", 1)[-1] for r in answer["retrieved"][:5]]
-    return any(d in passages for d in first)
+    first = [r["document"] for r in answer["retrieved"][:5]]
+    return any(d.endswith("#" + p) for d in first for p in passages)
 
 
 def main():
@@ -86,7 +86,7 @@ def main():
             refused = sum(a["status"] == "abstained" for a in kept)
             print("%s, %s: %s: %d of %d refused (%.3f), %d asked" % (
                 name, "words" if o.words else "default model",
-                os.path.basename(os.path.abspath(path)), refused, len(kept),
+                "/".join(os.path.abspath(path).split("/")[-2:]), refused, len(kept),
                 refused / max(1, len(kept)), len(asked)), flush=True)
 
 

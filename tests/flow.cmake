@@ -23,6 +23,8 @@ add_test(NAME e2e.local_llm COMMAND sh
 set_tests_properties(e2e.local_llm PROPERTIES
     SKIP_RETURN_CODE 77 TIMEOUT 900 LABELS e2e)
 
-# figures for docs/benchmarks.md; no test
+# figures for docs/benchmarks.md; no tests
 add_executable(bench_cite EXCLUDE_FROM_ALL bench/bench_cite.c)
 target_link_libraries(bench_cite PRIVATE librag rag_build_flags)
+add_executable(bench_inputs EXCLUDE_FROM_ALL bench/bench_inputs.c)
+target_link_libraries(bench_inputs PRIVATE librag rag_build_flags)

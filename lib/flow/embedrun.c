@@ -65,8 +65,8 @@ static void tell(const turn *o)
         o->watch->progress(o->watch->ctx, &p);
 }
 
-/* Appends the exact model input of a chunk. */
-static rag_status add_input(rag_buf *out, rag_store_chunk *c, rag_error *err)
+rag_status rag_flow_input(rag_buf *out, const rag_store_chunk *c,
+                          rag_error *err)
 {
     rag_buf body;
     rag_status st;
@@ -101,7 +101,7 @@ static rag_status load(turn *o, size_t n, rag_error *err)
         o->offsets[i] = o->inputs.len;
         st = rag_store_chunk_get(&c, &a, o->r->store, o->ids[i], err);
         if (st == RAG_OK)
-            st = add_input(&o->inputs, &c, err);
+            st = rag_flow_input(&o->inputs, &c, err);
         if (st == RAG_OK) {
             rag_sha256_add(h, fp, strlen(fp) + 1);
             rag_sha256_add(h, o->inputs.ptr + o->offsets[i],

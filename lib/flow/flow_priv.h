@@ -148,6 +148,9 @@ RAG_NODISCARD rag_status rag_flow_embed_missing(rag_embed_tally *out, rag *r,
                                                 rag_embedder *e, bool reembed,
                                                 const rag_ingest_watch *watch,
                                                 rag_error *err);
+/* Appends the exact model input of a chunk, without the model's prefix. */
+RAG_NODISCARD rag_status rag_flow_input(rag_buf *out, const rag_store_chunk *c,
+                                        rag_error *err);
 
 /* ---- estimate.c --------------------------------------------------------- */
 

@@ -259,9 +259,7 @@ static void weigh(const rag_kern_weigh *t)
     }
 }
 
-const rag_kern rag_kern_scalar = {gemm,    out_linear, out_gelu, out_add,
-                                  out_mul, quantise,   norm,     rope,
-                                  heads,   weigh,      "scalar"};
+const rag_kern rag_kern_scalar = RAG_KERN_TABLE(gemm, "scalar");
 
 const rag_kern *rag_kern_of(rag_cpu_tier tier)
 {

@@ -264,13 +264,6 @@ typedef struct eight {
               "m"(*(const four *)(const void *)(ak + (i)*stride)))
 #define PUT(i) _mm256_storeu_si256((void *)(acc + (i)*RAG_KERN_PANEL), c##i)
 
-#define REP1(F) F(0);
-#define REP2(F) REP1(F) F(1);
-#define REP3(F) REP2(F) F(2);
-#define REP4(F) REP3(F) F(3);
-#define REP5(F) REP4(F) F(4);
-#define REP6(F) REP5(F) F(5);
-
 /* One quad's amounts u and signs m. */
 #define WEIGHTS(u, m, at)                                                      \
     __m256i m = load(at);                                                      \
@@ -294,24 +287,24 @@ typedef struct eight {
         __m256i t;                                                             \
         __m256i v;                                                             \
                                                                                \
-        REP##M(START) for (size_t i = 0; i < p->n_short; i++)                  \
+        RAG_KERN_REP##M(START) for (size_t i = 0; i < p->n_short; i++)         \
         {                                                                      \
             PAIR(p->is_short[i]);                                              \
                                                                                \
-            REP##M(SHORT)                                                      \
+            RAG_KERN_REP##M(SHORT)                                             \
         }                                                                      \
         for (size_t i = 0; i < p->n_long; i++) {                               \
             PAIR(p->is_long[i]);                                               \
                                                                                \
-            REP##M(LONG)                                                       \
+            RAG_KERN_REP##M(LONG)                                              \
         }                                                                      \
         if (n_quads % 2 != 0) {                                                \
             const int8_t *ak = a + n_quads / 2 * 8;                            \
             WEIGHTS(u0, m0, w + n_quads / 2 * 256);                            \
                                                                                \
-            REP##M(LAST)                                                       \
+            RAG_KERN_REP##M(LAST)                                              \
         }                                                                      \
-        REP##M(PUT)                                                            \
+        RAG_KERN_REP##M(PUT)                                                   \
     }
 
 DEFINE_GEMM(1)
@@ -335,17 +328,15 @@ TIER static void gemm_8(int32_t *acc, const int8_t *a, size_t a_stride,
                         const int8_t *next)
 {
     pairs p;
-    size_t parts = (n_rows + MOST_ROWS - 1) / MOST_ROWS;
 
     tell_pairs(&p, w, n_quads, next);
     while (n_rows != 0) {
-        size_t m = (n_rows + parts - 1) / parts;
+        size_t m = rag_kern_part(n_rows, MOST_ROWS);
 
         gemm_of[m](acc, a, a_stride, w, n_quads, &p);
         acc += m * RAG_KERN_PANEL;
         a += m * a_stride;
         n_rows -= m;
-        parts--;
     }
 }
 
@@ -363,19 +354,8 @@ TIER static void gemm(int32_t *acc, const int8_t *a, size_t a_stride,
                next + o * n_quads * RAG_KERN_QUAD);
 }
 
-const rag_kern rag_kern_avx2 = {gemm,    out_linear, out_gelu, out_add,
-                                out_mul, quantise,   norm,     rope,
-                                heads,   weigh,      "avx2"};
-const rag_kern rag_kern_avxvnni = {rag_kern_avxvnni_gemm,
-                                   out_linear,
-                                   out_gelu,
-                                   out_add,
-                                   out_mul,
-                                   quantise,
-                                   norm,
-                                   rope,
-                                   heads,
-                                   weigh,
-                                   "avxvnni"};
+const rag_kern rag_kern_avx2 = RAG_KERN_TABLE(gemm, "avx2");
+const rag_kern rag_kern_avxvnni =
+    RAG_KERN_TABLE(rag_kern_avxvnni_gemm, "avxvnni");
 
 #endif

@@ -158,19 +158,6 @@ TIER static inline int32_t vf_store_n8(int8_t *q, vf x, size_t n)
     _mm512_storeu_si512(acc + (i)*32, c##i##a);                                \
     _mm512_storeu_si512(acc + (i)*32 + 16, c##i##b)
 
-#define REP1(F) F(0);
-#define REP2(F) REP1(F) F(1);
-#define REP3(F) REP2(F) F(2);
-#define REP4(F) REP3(F) F(3);
-#define REP5(F) REP4(F) F(4);
-#define REP6(F) REP5(F) F(5);
-#define REP7(F) REP6(F) F(6);
-#define REP8(F) REP7(F) F(7);
-#define REP9(F) REP8(F) F(8);
-#define REP10(F) REP9(F) F(9);
-#define REP11(F) REP10(F) F(10);
-#define REP12(F) REP11(F) F(11);
-
 #define ROWS1 ROW0(0, p0);
 #define ROWS2 ROWS1 ROW(1, p0, s1, 1);
 #define ROWS3 ROWS2 ROW(2, p0, s1, 2);
@@ -199,7 +186,7 @@ TIER static inline int32_t vf_store_n8(int8_t *q, vf x, size_t n)
         (void)p4;                                                              \
         (void)p8;                                                              \
         (void)s3;                                                              \
-        REP##M(START) for (size_t k = 0; k < n_quads; k++)                     \
+        RAG_KERN_REP##M(START) for (size_t k = 0; k < n_quads; k++)            \
         {                                                                      \
             __m512i u0 = _mm512_xor_si512(_mm512_load_si512(w), flip);         \
             __m512i u1 = _mm512_xor_si512(_mm512_load_si512(w + 64), flip);    \
@@ -213,7 +200,7 @@ TIER static inline int32_t vf_store_n8(int8_t *q, vf x, size_t n)
             p4 += 4;                                                           \
             p8 += 4;                                                           \
         }                                                                      \
-        REP##M(PUT)                                                            \
+        RAG_KERN_REP##M(PUT)                                                   \
     }
 
 DEFINE_GEMM(1)
@@ -242,35 +229,19 @@ TIER static void gemm(int32_t *acc, const int8_t *a, size_t a_stride,
                       const int32_t *a_sum, size_t n_rows, const int8_t *w,
                       size_t n_quads)
 {
-    size_t parts = (n_rows + MOST_ROWS - 1) / MOST_ROWS;
 
-    /* even parts: 13 tokens as 7 + 6, for a part of one token only waits for
-     * the weights */
     while (n_rows != 0) {
-        size_t m = (n_rows + parts - 1) / parts;
+        size_t m = rag_kern_part(n_rows, MOST_ROWS);
 
         gemm_of[m](acc, a, a_stride, a_sum, w, n_quads);
         acc += m * RAG_KERN_PANEL;
         a += m * a_stride;
         a_sum += m;
         n_rows -= m;
-        parts--;
     }
 }
 
-const rag_kern rag_kern_avx512 = {gemm,    out_linear, out_gelu, out_add,
-                                  out_mul, quantise,   norm,     rope,
-                                  heads,   weigh,      "avx512"};
-const rag_kern rag_kern_amx = {rag_kern_amx_gemm,
-                               out_linear,
-                               out_gelu,
-                               out_add,
-                               out_mul,
-                               quantise,
-                               norm,
-                               rope,
-                               heads,
-                               weigh,
-                               "amx"};
+const rag_kern rag_kern_avx512 = RAG_KERN_TABLE(gemm, "avx512");
+const rag_kern rag_kern_amx = RAG_KERN_TABLE(rag_kern_amx_gemm, "amx");
 
 #endif

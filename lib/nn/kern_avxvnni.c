@@ -36,13 +36,6 @@ TIER static inline __m256i quad(const int8_t *p)
     _mm256_storeu_si256((void *)(acc + (i)*RAG_KERN_PANEL), c##i##a);          \
     _mm256_storeu_si256((void *)(acc + (i)*RAG_KERN_PANEL + 8), c##i##b)
 
-#define REP1(F) F(0);
-#define REP2(F) REP1(F) F(1);
-#define REP3(F) REP2(F) F(2);
-#define REP4(F) REP3(F) F(3);
-#define REP5(F) REP4(F) F(4);
-#define REP6(F) REP5(F) F(5);
-
 /* M tokens by 16 outputs: at most 12 sums, 2 weight vectors and an activation
  * fit into 16 registers. */
 #define DEFINE_GEMM(M)                                                         \
@@ -52,7 +45,8 @@ TIER static inline __m256i quad(const int8_t *p)
     {                                                                          \
         const __m256i flip = _mm256_set1_epi8(-128);                           \
                                                                                \
-        REP##M(START) for (size_t k = 0; k < n_quads; k++, a += 4, w += 128)   \
+        RAG_KERN_REP##M(START) for (size_t k = 0; k < n_quads;                 \
+                                    k++, a += 4, w += 128)                     \
         {                                                                      \
             __m256i u0 =                                                       \
                 _mm256_xor_si256(_mm256_load_si256((const void *)w), flip);    \
@@ -61,9 +55,9 @@ TIER static inline __m256i quad(const int8_t *p)
                                                                                \
             /* the panel behind this one comes from afar: ask for it now */    \
             _mm_prefetch((const char *)(w + 128 * n_quads), _MM_HINT_T1);      \
-            REP##M(ROW)                                                        \
+            RAG_KERN_REP##M(ROW)                                               \
         }                                                                      \
-        REP##M(PUT)                                                            \
+        RAG_KERN_REP##M(PUT)                                                   \
     }
 
 DEFINE_GEMM(1)
@@ -85,10 +79,9 @@ void rag_kern_avxvnni_gemm(int32_t *acc, const int8_t *a, size_t a_stride,
                            const int32_t *a_sum, size_t n_rows, const int8_t *w,
                            size_t n_quads)
 {
-    size_t parts = (n_rows + MOST_ROWS - 1) / MOST_ROWS;
 
     while (n_rows != 0) {
-        size_t m = (n_rows + parts - 1) / parts;
+        size_t m = rag_kern_part(n_rows, MOST_ROWS);
 
         gemm_of[m](acc, a, a_stride, a_sum, w, n_quads);
         gemm_of[m](acc + 16, a, a_stride, a_sum, w + 64, n_quads);
@@ -96,7 +89,6 @@ void rag_kern_avxvnni_gemm(int32_t *acc, const int8_t *a, size_t a_stride,
         a += m * a_stride;
         a_sum += m;
         n_rows -= m;
-        parts--;
     }
 }
 

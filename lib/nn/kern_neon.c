@@ -225,8 +225,6 @@ DOT_TIER static void gemm(int32_t *acc, const int8_t *a, size_t a_stride,
         gemm_1(acc, a, a_stride, w, n_quads);
 }
 
-const rag_kern rag_kern_neon = {gemm,    out_linear, out_gelu, out_add,
-                                out_mul, quantise,   norm,     rope,
-                                heads,   weigh,      "neon"};
+const rag_kern rag_kern_neon = RAG_KERN_TABLE(gemm, "neon");
 
 #endif

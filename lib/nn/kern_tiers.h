@@ -28,6 +28,37 @@ bool rag_kern_amx_works(void);
 extern const rag_kern rag_kern_neon;
 #endif
 
+/* A tier's table: its own product, the rest from kern_body.h. */
+#define RAG_KERN_TABLE(GEMM, NAME)                                             \
+    {                                                                          \
+        GEMM, out_linear, out_gelu, out_add, out_mul, quantise, norm, rope,    \
+            heads, weigh, NAME                                                 \
+    }
+
+/* F(0); to F(N - 1); for products of N tokens written out, as only then their
+ * sums stay in registers. */
+#define RAG_KERN_REP1(F) F(0);
+#define RAG_KERN_REP2(F) RAG_KERN_REP1(F) F(1);
+#define RAG_KERN_REP3(F) RAG_KERN_REP2(F) F(2);
+#define RAG_KERN_REP4(F) RAG_KERN_REP3(F) F(3);
+#define RAG_KERN_REP5(F) RAG_KERN_REP4(F) F(4);
+#define RAG_KERN_REP6(F) RAG_KERN_REP5(F) F(5);
+#define RAG_KERN_REP7(F) RAG_KERN_REP6(F) F(6);
+#define RAG_KERN_REP8(F) RAG_KERN_REP7(F) F(7);
+#define RAG_KERN_REP9(F) RAG_KERN_REP8(F) F(8);
+#define RAG_KERN_REP10(F) RAG_KERN_REP9(F) F(9);
+#define RAG_KERN_REP11(F) RAG_KERN_REP10(F) F(10);
+#define RAG_KERN_REP12(F) RAG_KERN_REP11(F) F(11);
+
+/* How many of n > 0 tokens a product takes next that takes `most` at once. Even
+ * parts, 13 as 7 and 6: one of a single token only waits for the weights. */
+static inline size_t rag_kern_part(size_t n, size_t most)
+{
+    size_t parts = (n + most - 1) / most;
+
+    return (n + parts - 1) / parts;
+}
+
 /* 2^x, x <= 0: x = n + f, |f| <= 1/2, a polynomial in f (relative error 3e-6,
  * a thousandth of a weight's step) times 2^n; what is below the least is it. */
 #define RAG_KERN_EXP_LEAST -60.0f

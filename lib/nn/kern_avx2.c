@@ -38,6 +38,10 @@ TIER static inline vf vf_mul(vf a, vf b)
 {
     return _mm256_mul_ps(a, b);
 }
+TIER static inline vf vf_div(vf a, vf b)
+{
+    return _mm256_div_ps(a, b);
+}
 TIER static inline vf vf_fma(vf a, vf b, vf c)
 {
     return _mm256_fmadd_ps(a, b, c);
@@ -363,14 +367,17 @@ TIER static void gemm(int32_t *acc, const int8_t *a, size_t a_stride,
                next + o * n_quads * RAG_KERN_QUAD);
 }
 
-const rag_kern rag_kern_avx2 = {gemm,    out_linear, out_gelu, out_add,
-                                out_mul, quantise,   norm,     rope,
-                                heads,   weigh,      "avx2"};
+const rag_kern rag_kern_avx2 = {
+    gemm,     out_linear, out_gelu, out_add, out_mul, out_silu, out_tanh_gelu,
+    out_relu, quantise,   norm,     rope,    heads,   weigh,    "avx2"};
 const rag_kern rag_kern_avxvnni = {rag_kern_avxvnni_gemm,
                                    out_linear,
                                    out_gelu,
                                    out_add,
                                    out_mul,
+                                   out_silu,
+                                   out_tanh_gelu,
+                                   out_relu,
                                    quantise,
                                    norm,
                                    rope,

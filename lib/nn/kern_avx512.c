@@ -39,6 +39,10 @@ TIER static inline vf vf_mul(vf a, vf b)
 {
     return _mm512_mul_ps(a, b);
 }
+TIER static inline vf vf_div(vf a, vf b)
+{
+    return _mm512_div_ps(a, b);
+}
 TIER static inline vf vf_fma(vf a, vf b, vf c)
 {
     return _mm512_fmadd_ps(a, b, c);
@@ -258,14 +262,17 @@ TIER static void gemm(int32_t *acc, const int8_t *a, size_t a_stride,
     }
 }
 
-const rag_kern rag_kern_avx512 = {gemm,    out_linear, out_gelu, out_add,
-                                  out_mul, quantise,   norm,     rope,
-                                  heads,   weigh,      "avx512"};
+const rag_kern rag_kern_avx512 = {
+    gemm,     out_linear, out_gelu, out_add, out_mul, out_silu, out_tanh_gelu,
+    out_relu, quantise,   norm,     rope,    heads,   weigh,    "avx512"};
 const rag_kern rag_kern_amx = {rag_kern_amx_gemm,
                                out_linear,
                                out_gelu,
                                out_add,
                                out_mul,
+                               out_silu,
+                               out_tanh_gelu,
+                               out_relu,
                                quantise,
                                norm,
                                rope,

@@ -37,6 +37,10 @@ static inline vf vf_mul(vf a, vf b)
 {
     return vmulq_f32(a, b);
 }
+static inline vf vf_div(vf a, vf b)
+{
+    return vdivq_f32(a, b);
+}
 static inline vf vf_fma(vf a, vf b, vf c)
 {
     return vfmaq_f32(c, a, b);
@@ -225,8 +229,8 @@ DOT_TIER static void gemm(int32_t *acc, const int8_t *a, size_t a_stride,
         gemm_1(acc, a, a_stride, w, n_quads);
 }
 
-const rag_kern rag_kern_neon = {gemm,    out_linear, out_gelu, out_add,
-                                out_mul, quantise,   norm,     rope,
-                                heads,   weigh,      "neon"};
+const rag_kern rag_kern_neon = {
+    gemm,     out_linear, out_gelu, out_add, out_mul, out_silu, out_tanh_gelu,
+    out_relu, quantise,   norm,     rope,    heads,   weigh,    "neon"};
 
 #endif

@@ -40,6 +40,10 @@ extern const rag_kern rag_kern_neon;
 /* added to a small float it leaves the nearest integer in the last bits */
 #define RAG_KERN_ROUND 12582912.0f
 
+/* GELU by tanh is x / (1 + 2^-(2 log2(e) sqrt(2 / pi) (x + 0.044715 x^3))) */
+#define RAG_KERN_TANH_1 2.30220818f
+#define RAG_KERN_TANH_3 0.102943242f
+
 /* How a row between least and most is quantised; all zero when they are not
  * finite. */
 typedef struct rag_kern_row {

@@ -23,14 +23,25 @@
 #include "nn/nmt.h"
 
 typedef enum rag_source_arch {
-    RAG_ARCH_BERT = 1,  /* post-norm, learned positions, erf GELU; XLM-R, too */
-    RAG_ARCH_MODERNBERT /* pre-norm, RoPE, local and global attention, GeGLU */
+    RAG_ARCH_BERT = 1,  /* post-norm, learned positions; XLM-R, too */
+    RAG_ARCH_MODERNBERT /* pre-norm, RoPE, local and global attention, gated */
 } rag_source_arch;
+
+/* Between the two products of the feed-forward part. */
+typedef enum rag_source_act {
+    RAG_ACT_GELU,      /* by erf */
+    RAG_ACT_SILU,      /* x / (1 + e^-x) */
+    RAG_ACT_TANH_GELU, /* GELU by tanh: gelu_new, gelu_pytorch_tanh */
+    RAG_ACT_RELU
+} rag_source_act;
+#define RAG_ACTS 4u
 
 typedef enum rag_source_pooling {
     RAG_POOL_MEAN = 1,
     RAG_POOL_CLS,
-    RAG_POOL_LAST
+    RAG_POOL_LAST,
+    RAG_POOL_MAX,     /* the greatest of every number */
+    RAG_POOL_WEIGHTED /* mean; token i of 1 ... n counts i times */
 } rag_source_pooling;
 
 /* What gives scores of pairs instead of vectors (cross-encoders). */
@@ -64,7 +75,7 @@ typedef enum rag_source_part {
                        * layer 0 */
     RAG_PART_NORM1_B,
     RAG_PART_UP_W, /* [ffn x hidden]; ModernBERT: [2 ffn x hidden], first half
-                    * goes through GELU and multiplies the second */
+                    * goes through `act` and multiplies the second */
     RAG_PART_UP_B,
     RAG_PART_DOWN_W, /* [hidden x ffn] */
     RAG_PART_DOWN_B,
@@ -177,6 +188,7 @@ typedef struct rag_source {
     rag_map *maps;    /* [n_maps] files in use */
     size_t n_maps;
     rag_source_arch arch;
+    rag_source_act act;
     rag_source_pooling pooling;
     rag_source_head head;
     bool normalise; /* vectors to unit length (all models so far) */

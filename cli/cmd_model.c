@@ -14,7 +14,7 @@ static const opt options[] = {
     {OPT_STR, 0, "passage-prefix", &f.passage_prefix, "TEXT",
      "add: put in front of passages"},
     {OPT_STR, 0, "pooling", &f.pooling, "KIND",
-     "add: mean, cls or last (default: as the model's files say)"},
+     "add: mean, cls, last or max (default: as the model's files say)"},
     OPT_END,
 };
 

@@ -437,7 +437,7 @@ typedef struct rag_model_add_opts {
     const char *name;
     const char *query_prefix;
     const char *passage_prefix;
-    const char *pooling; /* "mean", "cls", "last" */
+    const char *pooling; /* "mean", "cls", "last", "max" */
 } rag_model_add_opts;
 
 typedef void (*rag_model_fn)(void *ctx, const rag_model_info *m);

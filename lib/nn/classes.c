@@ -36,6 +36,21 @@ rag_class rag_class_of(uint32_t cp)
     return rag_utf8_is_space(cp) ? RAG_CLASS_SPACE : RAG_CLASS_OTHER;
 }
 
+unsigned rag_class_bits(uint32_t cp)
+{
+    unsigned bits = 0;
+
+    if (in(upper, COUNT(upper), cp))
+        bits = RAG_CLASS_UPPER;
+    else if (in(lower, COUNT(lower), cp))
+        bits = RAG_CLASS_LOWER;
+    else if (in(letters, COUNT(letters), cp) || in(marks, COUNT(marks), cp))
+        bits = RAG_CLASS_UPPER | RAG_CLASS_LOWER;
+    if (rag_class_bert_punctuation(cp)) /* the same set */
+        bits |= RAG_CLASS_PUNCTUATION;
+    return in(digits, COUNT(digits), cp) ? bits | RAG_CLASS_DIGIT : bits;
+}
+
 bool rag_class_bert_dropped(uint32_t cp)
 {
     return in(bert_dropped, COUNT(bert_dropped), cp);

@@ -28,7 +28,17 @@ typedef enum rag_class {
     RAG_CLASS_SPACE   /* \s */
 } rag_class;
 
+/* What the later ones tell apart besides: bits beside those of a rag_class. */
+typedef enum rag_class_bit {
+    RAG_CLASS_UPPER = 16,       /* [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}] */
+    RAG_CLASS_LOWER = 32,       /* [\p{Ll}\p{Lm}\p{Lo}\p{M}] */
+    RAG_CLASS_PUNCTUATION = 64, /* of the pre-tokenizer Punctuation */
+    RAG_CLASS_DIGIT = 128       /* of the pre-tokenizer Digits */
+} rag_class_bit;
+#define RAG_CLASS_MASK 15u
+
 rag_class rag_class_of(uint32_t cp);
+unsigned rag_class_bits(uint32_t cp);
 
 /* BertNormalizer's and BertPreTokenizer's. */
 bool rag_class_bert_dropped(uint32_t cp); /* by clean_text */

@@ -284,6 +284,22 @@ static const char *tokenizer_name(uint32_t kind)
                : "?";
 }
 
+static const char *pooling_name(uint32_t pooling)
+{
+    switch (pooling) {
+    case RAG_POOL_CLS:
+        return "first token";
+    case RAG_POOL_LAST:
+        return "last token";
+    case RAG_POOL_MAX:
+        return "max";
+    case RAG_POOL_WEIGHTED:
+        return "weighted mean";
+    default:
+        return "mean";
+    }
+}
+
 static void fill_info(rag_encoder_info *out, const rag_weights *w)
 {
     const rag_weights_head *h = w->head;
@@ -297,9 +313,7 @@ static void fill_info(rag_encoder_info *out, const rag_weights *w)
     rag_hash_hex(out->sha256_hex, h->payload_sha256, sizeof h->payload_sha256);
     out->arch = h->arch == RAG_ARCH_MODERNBERT ? "ModernBERT" : "BERT";
     out->tokenizer = tokenizer_name(h->tokens);
-    out->pooling = h->pooling == RAG_POOL_MEAN  ? "mean"
-                   : h->pooling == RAG_POOL_CLS ? "first token"
-                                                : "last token";
+    out->pooling = pooling_name(h->pooling);
     out->is_cross = h->n_labels != 0;
     out->n_labels = h->n_labels;
     out->dims = h->hidden;

@@ -136,8 +136,10 @@ static rag_status override(rag_source *s, const rag_encoder_import_opts *o,
         s->pooling = RAG_POOL_CLS;
     else if (strcmp(o->pooling, "last") == 0)
         s->pooling = RAG_POOL_LAST;
+    else if (strcmp(o->pooling, "max") == 0)
+        s->pooling = RAG_POOL_MAX;
     else
-        st = rag_fail(err, RAG_E_INVAL, "pooling is mean, cls or last");
+        st = rag_fail(err, RAG_E_INVAL, "pooling is mean, cls, last or max");
 out:
     return st;
 }
@@ -158,7 +160,7 @@ rag_status rag_foreign_open(rag_source *out, const char *path,
     if (st == RAG_OK && out->pooling == 0)
         st = rag_fail(err, RAG_E_INVAL,
                       "the model does not say how its vectors are pooled: "
-                      "--pooling mean, cls or last");
+                      "--pooling mean, cls, last or max");
     if (st != RAG_OK)
         rag_source_close(out);
     return st;

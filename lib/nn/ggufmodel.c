@@ -140,7 +140,7 @@ static rag_status modern(rag_source *s, const rag_gguf *g, rag_error *err)
 {
     static const char a[] = "modern-bert";
     const rag_gguf_value *v;
-    rag_str act;
+    rag_str act = {NULL, 0};
     rag_status st;
 
     TRY(real_of(&s->rope_global, g, a, "rope.freq_base", 10000.0f, err));
@@ -159,10 +159,11 @@ static rag_status modern(rag_source *s, const rag_gguf *g, rag_error *err)
     }
     if ((rag_gguf_str(&act, g, "modern-bert.hidden_act") ||
          rag_gguf_str(&act, g, "modern-bert.hidden_activation")) &&
-        !rag_str_eqz(act, "gelu"))
+        !rag_str_eqz(act, "gelu") && !rag_str_eqz(act, "silu"))
         return rag_fail(err, RAG_E_UNSUPPORTED,
                         "hidden_act \"%.*s\" is not supported",
                         act.len < 64 ? (int)act.len : 64, act.ptr);
+    s->act = rag_str_eqz(act, "silu") ? RAG_ACT_SILU : RAG_ACT_GELU;
 out:
     return st;
 }

@@ -342,7 +342,7 @@ static rag_status byte_bpe(rag_source_tokens *t, rag_arena *a,
 {
     static const struct {
         const char *pre;
-        rag_tokens_split split;
+        uint32_t splits;
         rag_tokens_form form;
         bool pair_double_eos;
         bool ignore_merges;
@@ -351,6 +351,10 @@ static rag_status byte_bpe(rag_source_tokens *t, rag_arena *a,
         {"roberta-bpe", RAG_SPLIT_GPT2, RAG_FORM_NONE, true, false},
         {"modern-bert", RAG_SPLIT_GPT2, RAG_FORM_NFC, false, false},
         {"llama-bpe", RAG_SPLIT_LLAMA3, RAG_FORM_NONE, false, true},
+        {"qwen2", RAG_SPLIT_QWEN2, RAG_FORM_NFC, false, false},
+        {"gpt-4o", RAG_SPLIT_O200K, RAG_FORM_NONE, false, false},
+        {"granite-embed-multi-97m", RAG_SPLIT_O200K, RAG_FORM_NONE, false,
+         true},
     };
     rag_str pre = RAG_STR_LIT("default");
     int n;
@@ -361,7 +365,7 @@ static rag_status byte_bpe(rag_source_tokens *t, rag_arena *a,
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (!rag_str_eqz(pre, known[i].pre))
             continue;
-        t->split = known[i].split;
+        t->splits = known[i].splits;
         t->form = known[i].form;
         t->pair_double_eos = known[i].pair_double_eos;
         t->ignore_merges = known[i].ignore_merges;

@@ -74,23 +74,46 @@ static bool class_has(const rag_json *config, const char *part)
     return false;
 }
 
+/* The activation by its name among those of transformers. */
+static rag_status act_of(rag_source_act *out, const rag_json *config,
+                         const char *key, rag_error *err)
+{
+    static const struct {
+        const char *name;
+        rag_source_act act;
+    } known[] = {{"gelu", RAG_ACT_GELU},
+                 {"silu", RAG_ACT_SILU},
+                 {"swish", RAG_ACT_SILU},
+                 {"gelu_new", RAG_ACT_TANH_GELU},
+                 {"gelu_fast", RAG_ACT_TANH_GELU},
+                 {"gelu_pytorch_tanh", RAG_ACT_TANH_GELU},
+                 {"relu", RAG_ACT_RELU}};
+    rag_str name = rag_json_get_str(config, key);
+
+    *out = RAG_ACT_GELU;
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (rag_str_eqz(name, known[i].name)) {
+            *out = known[i].act;
+            return RAG_OK;
+        }
+    }
+    return name.len == 0 ? RAG_OK : unsupported(err, key, name);
+}
+
 static rag_status bert_sizes(rag_source *s, rag_hfconf *c,
                              const rag_json *config, bool roberta,
                              rag_error *err)
 {
     rag_str form = rag_json_get_str(config, "position_embedding_type");
-    rag_str act = rag_json_get_str(config, "hidden_act");
     int64_t pad = 1;
     rag_status st;
 
     if (form.len != 0 && !rag_str_eqz(form, "absolute"))
         return unsupported(err, "position_embedding_type", form);
-    /* the encoder computes the erf form, exactly */
-    if (act.len != 0 && !rag_str_eqz(act, "gelu"))
-        return unsupported(err, "hidden_act", act);
     if (flag(config, "is_decoder"))
         return rag_fail(err, RAG_E_UNSUPPORTED,
                         "a decoder (is_decoder) is not supported");
+    TRY(act_of(&s->act, config, "hidden_act", err));
     TRY(real_of(&s->norm_eps, config, "layer_norm_eps", 1e-12, err));
     s->arch = RAG_ARCH_BERT;
     if (class_has(config, "ForSequenceClassification"))
@@ -122,14 +145,12 @@ static rag_status rope_base(float *out, const rag_json *config, const char *key,
 static rag_status modern_sizes(rag_source *s, const rag_json *config,
                                rag_error *err)
 {
-    rag_str act = rag_json_get_str(config, "hidden_activation");
     rag_str head_act = rag_json_get_str(config, "classifier_activation");
     rag_str pool = rag_json_get_str(config, "classifier_pooling");
     rag_status st;
 
-    if (act.len != 0 && !rag_str_eqz(act, "gelu"))
-        return unsupported(err, "hidden_activation", act);
     s->arch = RAG_ARCH_MODERNBERT;
+    TRY(act_of(&s->act, config, "hidden_activation", err));
     TRY(real_of(&s->norm_eps, config, "norm_eps", 1e-5, err));
     TRY(count_of(&s->local_window, config, "local_attention", 128, err));
     TRY(count_of(&s->global_every, config, "global_attn_every_n_layers", 3,
@@ -235,21 +256,20 @@ static rag_status pooling_flags(rag_source *s, const rag_json *p,
 {
     static const struct {
         const char *key;
-        int pooling; /* 0: unknown to the encoder */
+        rag_source_pooling pooling;
     } modes[] = {{"pooling_mode_cls_token", RAG_POOL_CLS},
                  {"pooling_mode_mean_tokens", RAG_POOL_MEAN},
                  {"pooling_mode_lasttoken", RAG_POOL_LAST},
-                 {"pooling_mode_max_tokens", 0},
-                 {"pooling_mode_mean_sqrt_len_tokens", 0},
-                 {"pooling_mode_weightedmean_tokens", 0}};
+                 {"pooling_mode_max_tokens", RAG_POOL_MAX},
+                 /* another length, the same direction */
+                 {"pooling_mode_mean_sqrt_len_tokens", RAG_POOL_MEAN},
+                 {"pooling_mode_weightedmean_tokens", RAG_POOL_WEIGHTED}};
     size_t n = 0;
 
     for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
         if (!flag(p, modes[i].key))
             continue;
-        if (modes[i].pooling == 0)
-            return unsupported(err, "pooling", rag_str_of(modes[i].key));
-        s->pooling = (rag_source_pooling)modes[i].pooling;
+        s->pooling = modes[i].pooling;
         n++;
     }
     if (n != 1)
@@ -270,12 +290,16 @@ rag_status rag_hfconf_pooling(rag_source *s, rag_hfconf *c, const rag_json *p,
     c->has_pooling = true;
     if (mode.len == 0)
         return pooling_flags(s, p, err);
-    if (rag_str_eqz(mode, "mean"))
+    if (rag_str_eqz(mode, "mean") || rag_str_eqz(mode, "mean_sqrt_len_tokens"))
         s->pooling = RAG_POOL_MEAN;
     else if (rag_str_eqz(mode, "cls"))
         s->pooling = RAG_POOL_CLS;
     else if (rag_str_eqz(mode, "lasttoken") || rag_str_eqz(mode, "last"))
         s->pooling = RAG_POOL_LAST;
+    else if (rag_str_eqz(mode, "max"))
+        s->pooling = RAG_POOL_MAX;
+    else if (rag_str_eqz(mode, "weightedmean"))
+        s->pooling = RAG_POOL_WEIGHTED;
     else
         return unsupported(err, "pooling_mode", mode);
     return RAG_OK;

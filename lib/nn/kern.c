@@ -216,6 +216,51 @@ static float exp2_of(float x)
     return ldexpf(p, (int)n);
 }
 
+/* x / (1 + 2^-p), p at least 0: how far from 0 the gate is, on x's side. One
+ * division and no choice: of the two parts of x one is 0. */
+static float gated(float x, float p)
+{
+    float e = exp2_of(0.0f - p);
+    float above = x > 0.0f ? x : 0.0f;
+    float below = x < 0.0f ? x : 0.0f;
+
+    return fmaf(below, e, above) / (1.0f + e);
+}
+
+static void out_silu(const rag_kern_out *o)
+{
+    for (size_t t = 0; t < o->n_rows; t++) {
+        for (size_t i = 0; i < RAG_KERN_PANEL; i++) {
+            float x = linear_at(o, t, i);
+
+            o->y[t * o->y_stride + i] = gated(x, fabsf(x) * RAG_KERN_LOG2_E);
+        }
+    }
+}
+
+static void out_tanh_gelu(const rag_kern_out *o)
+{
+    for (size_t t = 0; t < o->n_rows; t++) {
+        for (size_t i = 0; i < RAG_KERN_PANEL; i++) {
+            float x = linear_at(o, t, i);
+            float c = fmaf(x * x, RAG_KERN_TANH_3, RAG_KERN_TANH_1);
+
+            o->y[t * o->y_stride + i] = gated(x, fabsf(x) * c);
+        }
+    }
+}
+
+static void out_relu(const rag_kern_out *o)
+{
+    for (size_t t = 0; t < o->n_rows; t++) {
+        for (size_t i = 0; i < RAG_KERN_PANEL; i++) {
+            float x = linear_at(o, t, i);
+
+            o->y[t * o->y_stride + i] = x > 0.0f ? x : 0.0f;
+        }
+    }
+}
+
 /* Scores of row i as powers of two; their greatest. */
 static float powers(const rag_kern_weigh *t, size_t i)
 {

@@ -98,6 +98,10 @@ typedef struct rag_kern {
     void (*out_gelu)(const rag_kern_out *o);
     void (*out_add)(const rag_kern_out *o);
     void (*out_mul)(const rag_kern_out *o);
+    /* ... or its SiLU, x / (1 + e^-x); its GELU by tanh; 0 where negative */
+    void (*out_silu)(const rag_kern_out *o);
+    void (*out_tanh_gelu)(const rag_kern_out *o);
+    void (*out_relu)(const rag_kern_out *o);
     /* q = round((x - mid) / scale) in -127..127, mid halfway between the least
      * and the greatest x of a row. GELU and LayerNorm leave one-sided outliers:
      * with a middle of its own a token loses less than half as much. */

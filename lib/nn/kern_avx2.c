@@ -38,6 +38,10 @@ TIER static inline vf vf_mul(vf a, vf b)
 {
     return _mm256_mul_ps(a, b);
 }
+TIER static inline vf vf_div(vf a, vf b)
+{
+    return _mm256_div_ps(a, b);
+}
 TIER static inline vf vf_fma(vf a, vf b, vf c)
 {
     return _mm256_fmadd_ps(a, b, c);

@@ -462,3 +462,38 @@ TIER static void weigh(const rag_kern_weigh *t)
             weigh_row(t, i + r, t->row + r * n, most[r]);
     }
 }
+
+/* x / (1 + 2^-p), p at least 0: how far from 0 the gate is, on x's side. One
+ * division and no choice: of the two parts of x one is 0. */
+TIER static inline vf vf_gated(vf x, vf p)
+{
+    const vf zero = vf_set(0.0f);
+    vf e = vf_sub(zero, p);
+    vf sum;
+
+    vf_exp2(&e, 1);
+    sum = vf_fma(vf_min(x, zero), e, vf_max(x, zero));
+    return vf_div(sum, vf_add(vf_set(1.0f), e));
+}
+
+TIER static inline vf vf_abs(vf x)
+{
+    return vf_max(x, vf_sub(vf_set(0.0f), x));
+}
+
+TIER static inline vf vf_silu(vf x)
+{
+    return vf_gated(x, vf_mul(vf_abs(x), vf_set(RAG_KERN_LOG2_E)));
+}
+
+TIER static inline vf vf_tanh_gelu(vf x)
+{
+    vf c =
+        vf_fma(vf_mul(x, x), vf_set(RAG_KERN_TANH_3), vf_set(RAG_KERN_TANH_1));
+
+    return vf_gated(x, vf_mul(vf_abs(x), c));
+}
+
+DEFINE_OUT(out_silu, vf_silu(v))
+DEFINE_OUT(out_tanh_gelu, vf_tanh_gelu(v))
+DEFINE_OUT(out_relu, vf_max(v, vf_set(0.0f)))

@@ -37,6 +37,10 @@ static inline vf vf_mul(vf a, vf b)
 {
     return vmulq_f32(a, b);
 }
+static inline vf vf_div(vf a, vf b)
+{
+    return vdivq_f32(a, b);
+}
 static inline vf vf_fma(vf a, vf b, vf c)
 {
     return vfmaq_f32(c, a, b);

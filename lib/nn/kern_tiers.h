@@ -31,8 +31,8 @@ extern const rag_kern rag_kern_neon;
 /* A tier's table: its own product, the rest from kern_body.h. */
 #define RAG_KERN_TABLE(GEMM, NAME)                                             \
     {                                                                          \
-        GEMM, out_linear, out_gelu, out_add, out_mul, quantise, norm, rope,    \
-            heads, weigh, NAME                                                 \
+        GEMM, out_linear, out_gelu, out_add, out_mul, out_silu, out_tanh_gelu, \
+            out_relu, quantise, norm, rope, heads, weigh, NAME                 \
     }
 
 /* F(0); to F(N - 1); for products of N tokens written out, as only then their
@@ -70,6 +70,10 @@ static inline size_t rag_kern_part(size_t n, size_t most)
 #define RAG_KERN_LOG2_E 1.44269504088896341f
 /* added to a small float it leaves the nearest integer in the last bits */
 #define RAG_KERN_ROUND 12582912.0f
+
+/* GELU by tanh is x / (1 + 2^-(2 log2(e) sqrt(2 / pi) (x + 0.044715 x^3))) */
+#define RAG_KERN_TANH_1 2.30220818f
+#define RAG_KERN_TANH_3 0.102943242f
 
 /* How a row between least and most is quantised; all zero when they are not
  * finite. */

@@ -12,9 +12,12 @@
  * panel of weights fit into a first-level cache */
 #define TILE ((size_t)48)
 
+typedef void (*out_fn)(const rag_kern_out *o);
+
 struct rag_layers {
     const rag_weights *w;
     const rag_kern *kern;
+    out_fn act;       /* of the feed-forward part */
     void *slab;       /* holds all below */
     float *x;         /* [block x hidden] */
     float *qkv;       /* [TILE x 3 hidden] */
@@ -32,8 +35,6 @@ struct rag_layers {
     int32_t *acc;     /* [TILE x RAG_KERN_PANEL] */
     void *attention;  /* scratch of rag_attend */
 };
-
-typedef void (*out_fn)(const rag_kern_out *o);
 
 /* y [n x n_out] = out(a [n x n_in] times m) for n <= TILE quantised rows. */
 static void product(float *y, size_t y_stride, const rag_layers *k,
@@ -201,7 +202,7 @@ static void feed_forward(rag_layers *k, const rag_weights_layer *l, size_t at,
     norm(k, x, l->norm1_w, l->norm1_b, n);
     quantise(k, k->x_q, x, hidden, n, hidden);
     product(k->inner, inner_stride(h), k, k->x_q, n, hidden, h->ffn, &l->up,
-            kern->out_gelu);
+            k->act);
     quantise(k, k->inner_q, k->inner, inner_stride(h), n, h->ffn);
     product(x, hidden, k, k->inner_q, n, h->ffn, hidden, &l->down,
             kern->out_add);
@@ -220,7 +221,7 @@ static const float *before(rag_layers *k, const float *x, const float *w,
     return k->normed;
 }
 
-/* inner [n x ffn] = GELU(first of the two panels) * second. */
+/* inner [n x ffn] = act(first of the two panels) * second. */
 static void gated(rag_layers *k, const rag_weights_matrix *up, size_t n)
 {
     const rag_weights_head *h = k->w->head;
@@ -231,7 +232,7 @@ static void gated(rag_layers *k, const rag_weights_matrix *up, size_t n)
                                 up->sum + 2 * p, up->bias + 2 * p};
 
         product(k->inner + p, inner_stride(h), k, k->x_q, n, hidden,
-                RAG_KERN_PANEL, &m, k->kern->out_gelu);
+                RAG_KERN_PANEL, &m, k->act);
         m.w += RAG_KERN_PANEL * hidden;
         m.scale += RAG_KERN_PANEL;
         m.sum += RAG_KERN_PANEL;
@@ -291,21 +292,34 @@ static void layer(rag_layers *k, const rag_layers_block *b, size_t i)
     }
 }
 
-/* v [hidden] = one row of a window's rows x [n x hidden], or their mean. */
+/* v [hidden] = one row of a window's rows x [n x hidden], the greatest of each
+ * column, or their mean; how long v is does not count. */
 static void pool(float *v, const rag_weights_head *h, const float *x, size_t n)
 {
     size_t hidden = h->hidden;
     bool first = h->head == RAG_HEAD_BERT || h->head == RAG_HEAD_XLMR ||
                  h->pooling == RAG_POOL_CLS;
+    bool by_place = h->pooling == RAG_POOL_WEIGHTED;
 
     if (first || h->pooling == RAG_POOL_LAST) {
         memcpy(v, first ? x : x + (n - 1) * hidden, hidden * sizeof *v);
         return;
     }
+    if (h->pooling == RAG_POOL_MAX) {
+        memcpy(v, x, hidden * sizeof *v);
+        for (size_t t = 1; t < n; t++) {
+            x += hidden;
+            for (size_t d = 0; d < hidden; d++)
+                v[d] = x[d] > v[d] ? x[d] : v[d];
+        }
+        return;
+    }
     memset(v, 0, hidden * sizeof *v);
     for (size_t t = 0; t < n; t++, x += hidden) {
+        float count = by_place ? (float)(t + 1) : 1.0f;
+
         for (size_t d = 0; d < hidden; d++)
-            v[d] += x[d];
+            v[d] += x[d] * count;
     }
     for (size_t d = 0; d < hidden; d++)
         v[d] /= (float)n;
@@ -425,6 +439,16 @@ static rag_status make_scratch(rag_layers *k, rag_error *err)
     return RAG_OK;
 }
 
+static out_fn act_of(const rag_weights *w, const rag_kern *kern)
+{
+    const out_fn all[RAG_ACTS] = {[RAG_ACT_GELU] = kern->out_gelu,
+                                  [RAG_ACT_SILU] = kern->out_silu,
+                                  [RAG_ACT_TANH_GELU] = kern->out_tanh_gelu,
+                                  [RAG_ACT_RELU] = kern->out_relu};
+
+    return all[w->head->act];
+}
+
 rag_status rag_layers_new(rag_layers **out, const rag_weights *w,
                           const rag_kern *kern, rag_error *err)
 {
@@ -436,6 +460,7 @@ rag_status rag_layers_new(rag_layers **out, const rag_weights *w,
         return rag_fail_nomem(err);
     k->w = w;
     k->kern = kern;
+    k->act = act_of(w, kern);
     st = make_scratch(k, err);
     if (st == RAG_OK)
         *out = k;

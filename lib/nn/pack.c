@@ -65,6 +65,7 @@ static void describe(rag_weights_head *h, const rag_source *s, const char *name)
     h->version = RAG_WEIGHTS_VERSION;
     h->head_bytes = RAG_WEIGHTS_HEAD_BYTES;
     h->arch = (uint32_t)s->arch;
+    h->act = (uint32_t)s->act;
     h->pooling = (uint32_t)s->pooling;
     h->head = (uint32_t)s->head;
     h->tokens = (uint32_t)s->tokens.kind;

@@ -138,7 +138,7 @@ out:
     return st;
 }
 
-/* ModernBERT: panels in turn of the half that goes through GELU and of the
+/* ModernBERT: panels in turn of the half that goes through `act` and of the
  * half that it multiplies. */
 static rag_status put_gated(target *m, rag_pack_parts *p, size_t ffn,
                             uint32_t layer, rag_error *err)

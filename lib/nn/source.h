@@ -23,14 +23,25 @@
 #include "nn/nmt.h"
 
 typedef enum rag_source_arch {
-    RAG_ARCH_BERT = 1,  /* post-norm, learned positions, erf GELU; XLM-R, too */
-    RAG_ARCH_MODERNBERT /* pre-norm, RoPE, local and global attention, GeGLU */
+    RAG_ARCH_BERT = 1,  /* post-norm, learned positions; XLM-R, too */
+    RAG_ARCH_MODERNBERT /* pre-norm, RoPE, local and global attention, gated */
 } rag_source_arch;
+
+/* Between the two products of the feed-forward part. */
+typedef enum rag_source_act {
+    RAG_ACT_GELU,      /* by erf */
+    RAG_ACT_SILU,      /* x / (1 + e^-x) */
+    RAG_ACT_TANH_GELU, /* GELU by tanh: gelu_new, gelu_pytorch_tanh */
+    RAG_ACT_RELU
+} rag_source_act;
+#define RAG_ACTS 4u
 
 typedef enum rag_source_pooling {
     RAG_POOL_MEAN = 1,
     RAG_POOL_CLS,
-    RAG_POOL_LAST
+    RAG_POOL_LAST,
+    RAG_POOL_MAX,     /* the greatest of every number */
+    RAG_POOL_WEIGHTED /* mean; token i of 1 ... n counts i times */
 } rag_source_pooling;
 
 /* What gives scores of pairs instead of vectors (cross-encoders). */
@@ -64,7 +75,7 @@ typedef enum rag_source_part {
                        * layer 0 */
     RAG_PART_NORM1_B,
     RAG_PART_UP_W, /* [ffn x hidden]; ModernBERT: [2 ffn x hidden], first half
-                    * goes through GELU and multiplies the second */
+                    * goes through `act` and multiplies the second */
     RAG_PART_UP_B,
     RAG_PART_DOWN_W, /* [hidden x ffn] */
     RAG_PART_DOWN_B,
@@ -102,13 +113,25 @@ typedef enum rag_tokens_kind {
     RAG_TOKENS_SP_BPE       /* SentencePiece BPE with byte fallback */
 } rag_tokens_kind;
 
-/* Which pieces the byte-level BPE takes apart before merging. */
+/* How the byte-level BPE takes text apart before merging. */
 typedef enum rag_tokens_split {
     RAG_SPLIT_NONE,
     RAG_SPLIT_GPT2,   /* the pattern of GPT-2: 's|'t| ?\p{L}+| ?\p{N}+ ... */
     RAG_SPLIT_LLAMA3, /* cl100k's: case-less contractions, \p{N}{1,3}, ... */
-    RAG_SPLIT_QWEN2   /* the same with single digits */
+    RAG_SPLIT_QWEN2,  /* the same with single digits */
+    RAG_SPLIT_O200K,  /* GPT-4o's: borders before capital letters, too */
+    RAG_SPLIT_DIGITS, /* every number by itself */
+    RAG_SPLIT_DIGIT_RUNS, /* numbers in a row from what is none */
+    RAG_SPLIT_PUNCTUATION /* every punctuation mark by itself */
 } rag_tokens_split;
+
+/* Splits in a row, each of what the one before left: a byte each, the first in
+ * the lowest. */
+#define RAG_SPLIT_MOST 4u
+static inline rag_tokens_split rag_split_at(uint32_t splits, uint32_t i)
+{
+    return (rag_tokens_split)(splits >> 8 * i & 255u);
+}
 
 /* What a piece is. */
 typedef enum rag_piece_type {
@@ -147,18 +170,20 @@ typedef struct rag_source_tokens {
     rag_str charsmap; /* FORM_CHARSMAP */
     rag_nmt_map *nmt; /* FORM_NMT [n_nmt] */
     size_t n_nmt;
-    rag_tokens_split split; /* BYTE_BPE */
-    bool clean;             /* WordPiece: control characters out, white space to
-                             * spaces */
+    uint32_t splits; /* BYTE_BPE */
+    bool clean;      /* WordPiece: control characters out, white space to
+                      * spaces */
     bool lowercase;
     bool strip_accents;
-    bool cjk_spaces;      /* WordPiece: spaces around Han characters */
-    bool prefix_space;    /* a space is put in front of the text */
-    bool prefix_missing;  /* ... unless one is there already; BYTE_BPE: always
-                           * so */
-    bool prefix_each;     /* ... and behind every USER piece, too */
-    bool collapse_spaces; /* runs become one, ends are trimmed (SentencePiece's
-                           * remove_extra_whitespaces) */
+    bool cjk_spaces;       /* WordPiece: spaces around Han characters */
+    bool join_punctuation; /* WordPiece: it is no word by itself */
+    bool digits_apart;     /* WordPiece: each is a word by itself */
+    bool prefix_space;     /* a space is put in front of the text */
+    bool prefix_missing;   /* ... unless one is there already; BYTE_BPE: always
+                            * so */
+    bool prefix_each;      /* ... and behind every USER piece, too */
+    bool collapse_spaces;  /* runs become one, ends are trimmed (SentencePiece's
+                            * remove_extra_whitespaces) */
     bool byte_fallback;
     bool ignore_merges;      /* BYTE_BPE: a whole word that is a piece is it */
     uint32_t max_word_chars; /* WordPiece: longer words are unknown; 100 */
@@ -177,6 +202,7 @@ typedef struct rag_source {
     rag_map *maps;    /* [n_maps] files in use */
     size_t n_maps;
     rag_source_arch arch;
+    rag_source_act act;
     rag_source_pooling pooling;
     rag_source_head head;
     bool normalise; /* vectors to unit length (all models so far) */

@@ -81,8 +81,9 @@ RAG_NODISCARD rag_status rag_source_json(rag_json **out, const char *dir,
 RAG_NODISCARD rag_status rag_source_tokenizer(rag_source *s, const char *dir,
                                               const char *name, rag_error *err);
 
-/* tokenizer.json of a folder, or vocab.txt of an old BERT, with the lower case
- * of tokenizer_config.json. *found is false when there is neither. */
+/* tokenizer.json of a folder, or vocab.txt of an old BERT, or the SentencePiece
+ * model of XLM-RoBERTa, CamemBERT, Llama; with what tokenizer_config.json says
+ * of these. *found is false when there is none. */
 RAG_NODISCARD rag_status rag_source_tokenizer_in(bool *found, rag_source *s,
                                                  const char *dir,
                                                  rag_error *err);

@@ -177,7 +177,7 @@ static rag_status add_text(rag_tokens *t, rag_str text, rag_error *err)
         text = rag_buf_str(&t->clean);
     }
     if (sp)
-        rag_tokens_sp_begin(t);
+        rag_tokens_sp_begin(t, text.len == 0);
     TRY(between(t, &t->model->user, text, true, text_part, err));
     st = sp ? rag_tokens_sp_end(t, true, err) : RAG_OK;
 out:

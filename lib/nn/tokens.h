@@ -49,10 +49,10 @@ typedef struct rag_tokens_merge {
 
 /* Borrowed from a mapped model file, untrusted. */
 typedef struct rag_tokens_model {
-    uint32_t kind;  /* rag_tokens_kind */
-    uint32_t form;  /* rag_tokens_form */
-    uint32_t split; /* rag_tokens_split */
-    rag_nmt nmt;    /* Unigram; WordPiece: what a code point becomes */
+    uint32_t kind;   /* rag_tokens_kind */
+    uint32_t form;   /* rag_tokens_form */
+    uint32_t splits; /* of rag_tokens_split */
+    rag_nmt nmt;     /* Unigram; WordPiece: what a code point becomes */
     rag_charsmap charsmap;
     rag_trie trie;        /* pieces, with their ids; SP_BPE: of one character */
     rag_trie more;        /* WordPiece: those that go on a word, without "##" */

@@ -122,12 +122,21 @@ out:
     return st;
 }
 
+static bool are_splits(uint32_t splits)
+{
+    for (uint32_t i = 0; i < RAG_SPLIT_MOST; i++) {
+        if (rag_split_at(splits, i) > RAG_SPLIT_PUNCTUATION)
+            return false;
+    }
+    return true;
+}
+
 static rag_status check_head(const rag_tokens_head *h, rag_error *err)
 {
     int64_t n = h->n_pieces;
 
     if (h->kind < RAG_TOKENS_UNIGRAM || h->kind > RAG_TOKENS_SP_BPE ||
-        h->form > RAG_FORM_NMT || h->split > RAG_SPLIT_QWEN2 ||
+        h->form > RAG_FORM_NMT || !are_splits(h->splits) ||
         h->max_word_chars > RAG_TOKENS_MAX_WORD_CHARS)
         return rag_fail(err, RAG_E_CORRUPT,
                         "a kind of tokenizer this program does not know");
@@ -143,7 +152,7 @@ static void take_head(rag_tokens_model *m, const rag_tokens_head *h)
 {
     m->kind = h->kind;
     m->form = h->form;
-    m->split = h->split;
+    m->splits = h->splits;
     m->n_pieces = h->n_pieces;
     m->max_word_chars = h->max_word_chars;
     m->unk_score = h->unk_score;

@@ -221,6 +221,27 @@ static rag_status byte_word(rag_tokens *t, rag_str s, rag_error *err)
     return merge(t, s.len, err);
 }
 
+/* Words by the model's splits from number i on: each takes apart what the one
+ * before left. */
+static rag_status byte_words(rag_tokens *t, rag_str s, uint32_t i,
+                             rag_error *err)
+{
+    rag_tokens_split split =
+        i < RAG_SPLIT_MOST ? rag_split_at(t->model->splits, i) : RAG_SPLIT_NONE;
+
+    if (split == RAG_SPLIT_NONE)
+        return byte_word(t, s, err);
+    while (s.len != 0) {
+        size_t n = rag_tokens_split_next(t->model, split, s);
+        rag_status st = byte_words(t, rag_str_cut(s, 0, n), i + 1, err);
+
+        if (st != RAG_OK)
+            return st;
+        s = rag_str_cut(s, n, s.len);
+    }
+    return RAG_OK;
+}
+
 rag_status rag_tokens_byte_bpe(rag_tokens *t, rag_str part, bool first,
                                rag_error *err)
 {
@@ -234,12 +255,7 @@ rag_status rag_tokens_byte_bpe(rag_tokens *t, rag_str part, bool first,
         TRY(rag_buf_status(&t->word, err));
         part = rag_buf_str(&t->word);
     }
-    while (part.len != 0) {
-        size_t n = rag_tokens_split_next(m, part);
-
-        TRY(byte_word(t, rag_str_cut(part, 0, n), err));
-        part = rag_str_cut(part, n, part.len);
-    }
+    st = byte_words(t, part, 0, err);
 out:
     return st;
 }

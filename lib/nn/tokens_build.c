@@ -311,7 +311,7 @@ rag_status rag_tokens_build(rag_buf *blob, const rag_source_tokens *s,
     TRY(check_source(s, err));
     m.head.kind = (uint32_t)s->kind;
     m.head.form = (uint32_t)s->form;
-    m.head.split = (uint32_t)s->split;
+    m.head.splits = s->splits;
     m.head.n_pieces = s->n_pieces;
     m.head.max_word_chars = s->max_word_chars;
     m.head.bos = s->bos;

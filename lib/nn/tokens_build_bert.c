@@ -89,7 +89,10 @@ static bool entry_of(char *room, size_t *n, bool *alone,
     if (han)
         room[(*n)++] = ' ';
     for (size_t i = 0; i < n_made; i++) {
-        bool punctuation = rag_class_bert_punctuation(made[i]);
+        bool punctuation =
+            (!s->join_punctuation && rag_class_bert_punctuation(made[i])) ||
+            (s->digits_apart &&
+             (rag_class_bits(made[i]) & RAG_CLASS_DIGIT) != 0);
 
         if (rag_utf8_is_space(made[i])) {
             room[(*n)++] = ' ';

@@ -355,8 +355,19 @@ static rag_status characters(rag_tokens_maker *m, rag_tokens_entry *all,
 
 /* ---- classes ----------------------------------------------------------- */
 
+static bool asks_for_bits(uint32_t splits)
+{
+    for (uint32_t i = 0; i < RAG_SPLIT_MOST; i++) {
+        if (rag_split_at(splits, i) >= RAG_SPLIT_O200K)
+            return true;
+    }
+    return false;
+}
+
+/* The bits only where they are asked for: files without stay as they were. */
 static rag_status make_classes(rag_tokens_maker *m, rag_error *err)
 {
+    bool bits = asks_for_bits(m->source->splits);
     uint8_t page_of[RAG_TOKENS_CLASS_PAGES];
     uint8_t page[256];
     size_t n_pages = 0;
@@ -368,7 +379,8 @@ static rag_status make_classes(rag_tokens_maker *m, rag_error *err)
         size_t same = 0;
 
         for (uint32_t i = 0; i < 256; i++)
-            page[i] = (uint8_t)rag_class_of(p * 256 + i);
+            page[i] = (uint8_t)(rag_class_of(p * 256 + i) |
+                                (bits ? rag_class_bits(p * 256 + i) : 0));
         while (same < n_pages &&
                memcmp(pages.ptr + same * 256, page, sizeof page) != 0)
             same++;

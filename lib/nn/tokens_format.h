@@ -61,7 +61,7 @@ typedef struct rag_tokens_head {
     int32_t unk;
     float unk_score;
     uint32_t form;
-    uint32_t split;
+    uint32_t splits;
     uint32_t max_word_chars;
     uint32_t most_probes;
     rag_tokens_extent parts[RAG_TOKENS_PARTS];

@@ -47,7 +47,7 @@ static inline size_t rag_tokens_char_bytes(unsigned char c)
  * nothing of the text came before; the end of a part in front of a USER piece,
  * and of the text (last), must be told with _end(). */
 void rag_tokens_sp_init(rag_tokens *t);
-void rag_tokens_sp_begin(rag_tokens *t);
+void rag_tokens_sp_begin(rag_tokens *t, bool is_empty);
 RAG_NODISCARD rag_status rag_tokens_sp_part(rag_tokens *t, rag_str part,
                                             bool first, rag_error *err);
 RAG_NODISCARD rag_status rag_tokens_sp_end(rag_tokens *t, bool last,
@@ -62,7 +62,8 @@ RAG_NODISCARD rag_status rag_tokens_wordpiece(rag_tokens *t, rag_str part,
 RAG_NODISCARD rag_status rag_tokens_byte_bpe(rag_tokens *t, rag_str part,
                                              bool first, rag_error *err);
 
-/* Bytes of the first word of s (not empty) by the model's pattern. */
-size_t rag_tokens_split_next(const rag_tokens_model *m, rag_str s);
+/* Bytes of the first word of s (not empty) by one of the model's splits. */
+size_t rag_tokens_split_next(const rag_tokens_model *m, rag_tokens_split split,
+                             rag_str s);
 
 #endif /* RAG_NN_TOKENS_KINDS_H */

@@ -81,12 +81,21 @@ void rag_tokens_sp_init(rag_tokens *t)
         t->plain[(unsigned char)c] = is_plain(t->model, c);
 }
 
-void rag_tokens_sp_begin(rag_tokens *t)
+/* SentencePiece's own prefix stands in front of the text, whatever that begins
+ * with; Hugging Face's belongs to a part of it. */
+static bool prefix_of_text(const rag_tokens_model *m)
+{
+    return m->prefix_space && !m->prefix_missing && !m->prefix_each;
+}
+
+void rag_tokens_sp_begin(rag_tokens *t, bool is_empty)
 {
     t->score = 0.0f;
     t->word_text = false;
     t->after_space = true;
     rag_buf_clear(&t->word);
+    if (!is_empty && prefix_of_text(t->model))
+        rag_buf_add(&t->word, SPACE, SPACE_BYTES);
 }
 
 static rag_status cut_word(rag_tokens *t, rag_error *err)
@@ -163,7 +172,7 @@ static size_t plain_run(const rag_tokens *t, rag_str s)
 
 static bool wants_prefix(const rag_tokens_model *m, rag_str part, bool first)
 {
-    if (!m->prefix_space || !(first || m->prefix_each))
+    if (!m->prefix_space || prefix_of_text(m) || !(first || m->prefix_each))
         return false;
     return !m->prefix_missing || m->collapse_spaces ||
            !(part.ptr[0] == ' ' || rag_str_starts(part, SPACE));

@@ -26,6 +26,13 @@ static const struct {
     {"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}|"
      " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
      RAG_SPLIT_QWEN2},
+    {"[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*"
+     "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
+     "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+"
+     "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
+     "\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|"
+     "\\s+(?!\\S)|\\s+",
+     RAG_SPLIT_O200K},
 };
 
 rag_status rag_tokjson_unsupported(rag_error *err, const char *what,
@@ -192,24 +199,40 @@ out:
 
 /* ---- pre-tokenizers ---------------------------------------------------- */
 
+/* Puts a split behind those that are there. */
+static rag_status add_split(rag_tokjson *t, rag_tokens_split split,
+                            rag_error *err)
+{
+    if (t->n_splits == RAG_SPLIT_MOST)
+        return rag_fail(err, RAG_E_LIMIT, "more than %u pre-tokenizers",
+                        RAG_SPLIT_MOST);
+    t->out->splits |= (uint32_t)split << 8 * t->n_splits++;
+    return RAG_OK;
+}
+
 static rag_status byte_level(rag_tokjson *t, const rag_json *p, rag_error *err)
 {
     t->byte_level = true;
     t->out->prefix_space = flag(p, "add_prefix_space", true);
     t->out->prefix_missing = true;
     t->out->prefix_each = true;
-    if (!flag(p, "use_regex", true))
-        return t->split_seen && t->out->prefix_space
-                   ? rag_tokjson_unsupported(
-                         err, "pre-tokenizer Split with a ByteLevel that has",
-                         RAG_STR_LIT("add_prefix_space"))
-                   : RAG_OK;
-    if (t->split_seen)
+    if (t->n_splits != 0 && t->out->prefix_space)
         return rag_tokjson_unsupported(
-            err, "pre-tokenizer Split with a ByteLevel that has",
-            RAG_STR_LIT("use_regex"));
-    t->out->split = RAG_SPLIT_GPT2;
-    return RAG_OK;
+            err, "behind another pre-tokenizer, a ByteLevel that has",
+            RAG_STR_LIT("add_prefix_space"));
+    if (!flag(p, "use_regex", true))
+        return RAG_OK;
+    return add_split(t, RAG_SPLIT_GPT2, err);
+}
+
+/* Do matches become words of their own? Removing what is between them is the
+ * same, for the patterns leave nothing out. */
+static bool isolates(const rag_json *p)
+{
+    rag_str behavior = rag_json_get_str(p, "behavior");
+    bool invert = flag(p, "invert", false);
+
+    return rag_str_eqz(behavior, invert ? "Removed" : "Isolated");
 }
 
 static rag_status split(rag_tokjson *t, const rag_json *p, rag_error *err)
@@ -221,14 +244,9 @@ static rag_status split(rag_tokjson *t, const rag_json *p, rag_error *err)
         rag_str_eqz(rag_json_get_str(pattern, "String"), " "))
         return RAG_OK; /* there are no spaces any more */
     for (size_t i = 0; i < sizeof patterns / sizeof patterns[0]; i++) {
-        if (t->out->kind == RAG_TOKENS_BYTE_BPE && !t->split_seen &&
-            !t->byte_level && rag_str_eqz(regex, patterns[i].pattern) &&
-            rag_str_eqz(rag_json_get_str(p, "behavior"), "Isolated") &&
-            !flag(p, "invert", false)) {
-            t->split_seen = true;
-            t->out->split = patterns[i].split;
-            return RAG_OK;
-        }
+        if (t->out->kind == RAG_TOKENS_BYTE_BPE && !t->byte_level &&
+            rag_str_eqz(regex, patterns[i].pattern) && isolates(p))
+            return add_split(t, patterns[i].split, err);
     }
     return rag_tokjson_unsupported(err, "pre-tokenizer Split with the pattern",
                                    regex);
@@ -268,20 +286,55 @@ static rag_status metaspace(rag_tokjson *t, const rag_json *p, rag_error *err)
     return RAG_OK;
 }
 
+/* Numbers, or punctuation, by themselves. */
+static rag_status bytes_apart(rag_tokjson *t, const rag_json *p, rag_str type,
+                              rag_error *err)
+{
+    if (rag_str_eqz(type, "Digits"))
+        return add_split(t,
+                         flag(p, "individual_digits", false)
+                             ? RAG_SPLIT_DIGITS
+                             : RAG_SPLIT_DIGIT_RUNS,
+                         err);
+    if (!rag_str_eqz(rag_json_get_str(p, "behavior"), "Isolated"))
+        return rag_tokjson_unsupported(err, "pre-tokenizer Punctuation with",
+                                       rag_json_get_str(p, "behavior"));
+    return add_split(t, RAG_SPLIT_PUNCTUATION, err);
+}
+
+/* The steps that cut words for WordPiece; their order does not matter. */
+static bool word_step(rag_tokjson *t, const rag_json *p, rag_str type)
+{
+    if (rag_str_eqz(type, "BertPreTokenizer")) {
+        t->words = true;
+        t->out->join_punctuation = false;
+    } else if (rag_str_eqz(type, "WhitespaceSplit")) {
+        t->words = true;
+    } else if (rag_str_eqz(type, "Punctuation") &&
+               rag_str_eqz(rag_json_get_str(p, "behavior"), "Isolated")) {
+        t->out->join_punctuation = false;
+    } else if (rag_str_eqz(type, "Digits") &&
+               flag(p, "individual_digits", false)) {
+        t->out->digits_apart = true;
+    } else {
+        return false;
+    }
+    return true;
+}
+
 static rag_status pre_tokenizer(rag_tokjson *t, const rag_json *p,
                                 rag_error *err)
 {
     rag_tokens_kind kind = t->out->kind;
     rag_str type = rag_json_get_str(p, "type");
 
-    if (rag_str_eqz(type, "BertPreTokenizer") && kind == RAG_TOKENS_WORDPIECE) {
-        t->bert_words = true;
+    if (kind == RAG_TOKENS_WORDPIECE && word_step(t, p, type))
         return RAG_OK;
-    }
-    if (rag_str_eqz(type, "WhitespaceSplit") &&
-        (kind == RAG_TOKENS_UNIGRAM ||
-         (kind == RAG_TOKENS_WORDPIECE && !t->bert_words)))
-        return RAG_OK; /* Unigram collapses; BERT's words are parts of these */
+    if (rag_str_eqz(type, "WhitespaceSplit") && kind == RAG_TOKENS_UNIGRAM)
+        return RAG_OK; /* it collapses spaces in any case */
+    if ((rag_str_eqz(type, "Digits") || rag_str_eqz(type, "Punctuation")) &&
+        kind == RAG_TOKENS_BYTE_BPE && !t->byte_level)
+        return bytes_apart(t, p, type, err);
     if (rag_str_eqz(type, "Metaspace") &&
         (kind == RAG_TOKENS_UNIGRAM || kind == RAG_TOKENS_SP_BPE))
         return metaspace(t, p, err);
@@ -300,11 +353,12 @@ rag_status rag_tokjson_pre_tokenizer(rag_tokjson *t, rag_error *err)
 
     TRY(collect(&s, rag_json_get(t->root, "pre_tokenizer"), "pretokenizers", 0,
                 err));
+    t->out->join_punctuation = t->out->kind == RAG_TOKENS_WORDPIECE;
     for (size_t i = 0; i < s.n; i++)
         TRY(pre_tokenizer(t, s.all[i], err));
-    if (t->out->kind == RAG_TOKENS_WORDPIECE && !t->bert_words)
+    if (t->out->kind == RAG_TOKENS_WORDPIECE && !t->words)
         st = rag_fail(err, RAG_E_UNSUPPORTED,
-                      "WordPiece without BertPreTokenizer");
+                      "WordPiece without BertPreTokenizer or WhitespaceSplit");
     if ((t->out->kind == RAG_TOKENS_SP_BPE ||
          t->out->kind == RAG_TOKENS_UNIGRAM) &&
         !t->space_mapped)

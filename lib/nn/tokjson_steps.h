@@ -16,10 +16,10 @@ typedef struct rag_tokjson {
     rag_arena *arena;
     const rag_json *root;
     bool byte_level;   /* the pre-tokenizer ByteLevel is there */
-    bool split_seen;   /* a Split that is a pattern */
+    uint32_t n_splits; /* of out->splits */
     bool space_mapped; /* " " became U+2581 */
     bool prepended;    /* by the normalizer Prepend */
-    bool bert_words;   /* BertPreTokenizer */
+    bool words;        /* white space is a border: BertPreTokenizer ... */
 } rag_tokjson;
 
 rag_status rag_tokjson_unsupported(rag_error *err, const char *what,

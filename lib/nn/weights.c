@@ -111,7 +111,7 @@ static rag_status check_kinds(const rag_weights_head *h, rag_status code,
 {
     if (h->arch != RAG_ARCH_BERT && h->arch != RAG_ARCH_MODERNBERT)
         return rag_fail(err, code, "architecture %u is not known", h->arch);
-    if (h->pooling < RAG_POOL_MEAN || h->pooling > RAG_POOL_LAST)
+    if (h->pooling < RAG_POOL_MEAN || h->pooling > RAG_POOL_WEIGHTED)
         return rag_fail(err, code, "pooling %u is not known", h->pooling);
     if (h->head > RAG_HEAD_MODERNBERT ||
         (h->head == RAG_HEAD_NONE) != (h->n_labels == 0) ||
@@ -177,7 +177,7 @@ static rag_status check_head(const rag_map *m, const char *path, rag_error *err)
                         path, m->len, (unsigned long long)h->file_bytes);
     if ((h->vocab_format != RAG_WEIGHTS_VOCAB_Q4_0 &&
          h->vocab_format != RAG_WEIGHTS_VOCAB_I8) ||
-        h->flags != 0)
+        h->act >= RAG_ACTS)
         return rag_fail(err, RAG_E_CORRUPT,
                         "%s: a kind of model this program does not know", path);
     if (!ends_in_nul(h->name, sizeof h->name) ||

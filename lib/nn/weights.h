@@ -61,7 +61,7 @@ typedef struct rag_weights_head {
     uint32_t head;              /* rag_source_head */
     uint32_t tokens;            /* rag_tokens_kind */
     uint32_t vocab_format;
-    uint32_t flags; /* none yet */
+    uint32_t act; /* rag_source_act; 0 in all older files */
     uint32_t n_layers;
     uint32_t hidden;
     uint32_t n_heads;
@@ -105,7 +105,7 @@ typedef struct rag_weights_layer {
     const float *norm1_w;   /* [hidden]; nothing in ModernBERT's layer 0 */
     const float *norm1_b;
     /* hidden -> ffn; ModernBERT: hidden -> 2 ffn, panels in turn of what goes
-     * through GELU and of what that is multiplied by */
+     * through `act` and of what that is multiplied by */
     rag_weights_matrix up;
     rag_weights_matrix down; /* ffn -> hidden */
     const float *norm2_w;

@@ -1,10 +1,12 @@
 /* tokenizer.json of any bytes: an error that says something, or a tokenizer
- * that builds, opens and gives ids of its vocabulary. Input that does not begin
- * with a brace is read as vocab.txt. */
+ * that builds, opens and gives ids of its vocabulary. Input that begins with a
+ * line feed is read as a SentencePiece model (a piece comes first there), what
+ * begins with anything else but a brace as vocab.txt. */
 
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "nn/spmodel.h"
 #include "nn/tokens_blob.h"
 #include "nn/tokjson.h"
 
@@ -49,9 +51,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     rag_arena a;
 
     rag_arena_init(&a);
-    st = size != 0 && data[0] != '{'
-             ? rag_tokjson_read_vocab(&s, &a, text, size % 2 == 0, &err)
-             : rag_tokjson_read(&s, &a, text, &err);
+    if (size != 0 && data[0] == '\n')
+        st = rag_spmodel_read(&s, &a, text, (rag_spmodel)(size % 3), &err);
+    else if (size != 0 && data[0] != '{')
+        st = rag_tokjson_read_vocab(&s, &a, text, size % 2 == 0, &err);
+    else
+        st = rag_tokjson_read(&s, &a, text, &err);
     if (st != RAG_OK && err.msg[0] == '\0')
         abort();
     if (st == RAG_OK)

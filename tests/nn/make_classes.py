@@ -24,10 +24,9 @@ def bert(clean, strip):
                                       lowercase=False)
 
 
-def alone():
-    bert_words = pre_tokenizers.BertPreTokenizer()
-    return [c for c in CODE_POINTS if len(
-        bert_words.pre_tokenize_str("a" + chr(c) + "b")) == 3]
+def apart(step):
+    return [c for c in CODE_POINTS
+            if len(step.pre_tokenize_str("a" + chr(c) + "b")) == 3]
 
 
 def matched(pattern):
@@ -55,7 +54,13 @@ table("bert_dropped", "BertNormalizer: clean_text leaves it out",
       dropped(bert(True, False)))
 table("bert_marks", "BertNormalizer: strip_accents leaves it out",
       dropped(bert(False, True)))
-table("bert_punctuation", "BertPreTokenizer: a word of its own", alone())
+table("bert_punctuation", "BertPreTokenizer: a word of its own", apart(pre_tokenizers.BertPreTokenizer()))
 table("letters", "\\p{L}", matched(r"\p{L}"))
 table("numbers", "\\p{N}", matched(r"\p{N}"))
+table("upper", "\\p{Lu}, \\p{Lt}", matched(r"[\p{Lu}\p{Lt}]"))
+table("lower", "\\p{Ll}", matched(r"\p{Ll}"))
+table("marks", "\\p{M}", matched(r"\p{M}"))
+table("digits", "Digits", apart(pre_tokenizers.Digits(True)))
+assert apart(pre_tokenizers.Punctuation()) == apart(
+    pre_tokenizers.BertPreTokenizer())
 print("#endif /* RAG_NN_CLASSES_DATA_H */")

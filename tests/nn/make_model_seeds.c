@@ -10,9 +10,10 @@
 #include "nn/encoder.h"
 
 static const random_model models[] = {
-    {"xlmr_labels", RAG_ARCH_BERT, true, RAG_POOL_CLS, RAG_HEAD_XLMR, 3},
+    {"xlmr_labels", RAG_ARCH_BERT, true, RAG_POOL_CLS, RAG_HEAD_XLMR, 3,
+     RAG_ACT_GELU},
     {"modernbert_score", RAG_ARCH_MODERNBERT, false, RAG_POOL_CLS,
-     RAG_HEAD_MODERNBERT, 1}};
+     RAG_HEAD_MODERNBERT, 1, RAG_ACT_GELU}};
 
 int main(int argc, char **argv)
 {

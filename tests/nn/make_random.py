@@ -124,12 +124,13 @@ def fill(model, names, layers, prefix, head):
     assert not left, left
 
 
-def make(kind, labels, pooling):
+def make(kind, labels, pooling, act):
     common = dict(vocab_size=VOCAB, hidden_size=HIDDEN, intermediate_size=FFN,
                   num_attention_heads=HEADS, pad_token_id=PAD,
                   bos_token_id=BOS, eos_token_id=EOS)
     if labels:
         common["num_labels"] = labels
+    common["hidden_activation" if kind == "modernbert" else "hidden_act"] = act
     if kind == "bert":
         c = tf.BertConfig(num_hidden_layers=2, max_position_embeddings=WINDOW,
                           type_vocab_size=2, layer_norm_eps=1e-12, **common)
@@ -180,8 +181,8 @@ def words(ids):
     return " ".join("t%d" % i for i in ids)
 
 
-def run(name, kind, labels, pooling):
-    model = make(kind, labels, pooling)
+def run(name, kind, labels, pooling, act="gelu"):
+    model = make(kind, labels, pooling, act)
     tok = tokenizer(kind == "xlmr")
     out = []
     n = len(LENGTHS)
@@ -200,7 +201,9 @@ def run(name, kind, labels, pooling):
             out.append(r.logits[0].numpy())
             continue
         h = r.last_hidden_state[0].numpy().astype(np.float64)
-        v = {"mean": h.mean(0), "cls": h[0], "last": h[-1]}[pooling]
+        place = np.arange(1, len(h) + 1)[:, None]
+        v = {"mean": h.mean(0), "cls": h[0], "last": h[-1], "max": h.max(0),
+             "weighted": (h * place).sum(0)}[pooling]
         out.append(v / np.linalg.norm(v))
     np.array(out, dtype="<f4").tofile(os.path.join(sys.argv[1], name + ".f32"))
     print(name, np.array(out)[:, :4].round(3).tolist()[-2:])
@@ -220,6 +223,11 @@ def main():
     run("xlmr_labels", "xlmr", 3, "cls")
     run("modernbert_score", "modernbert", 1, "cls")
     run("modernbert_labels", "modernbert", 3, "mean")
+    run("modernbert_silu", "modernbert", 0, "mean", "silu")
+    run("modernbert_tanh", "modernbert", 0, "mean", "gelu_pytorch_tanh")
+    run("bert_silu", "bert", 0, "max", "silu")
+    run("bert_tanh", "bert", 0, "weighted", "gelu_new")
+    run("bert_relu", "bert", 0, "mean", "relu")
 
 
 main()

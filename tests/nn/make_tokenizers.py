@@ -14,8 +14,12 @@ Nothing of the project runs here. Trained are small vocabularies on the texts of
 this repository; the ids come from Hugging Face tokenizers, and from
 SentencePiece where there is one.
 
+What is there already is kept: the texts it was trained on have changed since.
+Remove NAME.json to train it anew.
+
     NAME.json   tokenizer.json; sp_bpe_scores.json and unigram.json are pieces
                 with scores of SentencePiece models in the form of a Unigram
+    NAME.model  the same as SentencePiece writes it
     NAME.ids    u32 a text: FNV-1a over the ids as u32 little-endian. First the
                 lines of lines.txt, then ten lines in a row, joined (join())
     NAME.cps    u32 for each 256 code points: the same over the ids of a text
@@ -41,6 +45,15 @@ GLUE = ["\n", "\n\n", "\r\n", " \n", "\t", "  ", "\n   ", " \r\n\n ", "\u3000",
 LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|"
           r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
 QWEN2 = LLAMA3.replace("{1,3}", "")
+O200K = (r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*"
+         r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
+         r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+"
+         r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
+         r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|"
+         r"\s+")
+
+
+CASED = ("o200k", "steps")
 
 
 def fnv1a(ids, h=0x811C9DC5):
@@ -57,8 +70,10 @@ def join(lines, k):
     return out
 
 
-def around(c):
-    return "a%s1 %s%sb\n%s's %s" % (c, c, c, c, c)
+def around(c, cased):
+    """cased: among capitals, too."""
+    text = "A%sB%s1 %sAb%s%sC\n/%s'S%s" if cased else "a%s1 %s%sb\n%s's %s"
+    return text.replace("%s", c)
 
 
 def texts_of(lines):
@@ -77,13 +92,39 @@ def write_ids(path, name, encode, texts, code_points=True):
             h = 0x811C9DC5
             for cp in range(page * 256, page * 256 + 256):
                 if not 0xD800 <= cp <= 0xDFFF:
-                    h = fnv1a(encode(around(chr(cp))), h)
+                    h = fnv1a(encode(around(chr(cp), name in CASED)), h)
             f.write(struct.pack("<I", h))
 
 
 def hugging_face(tok):
     tok.encode_special_tokens = True
     return lambda text: tok.encode(text).ids
+
+
+def sp_files(path, corpus, texts):
+    """Models of SentencePiece itself; ids as transformers numbers them."""
+    for name, kind, more, number in (
+            ("xlmr", "unigram", {"byte_fallback": False, "vocab_size": 1500},
+             lambda ids: [0] + [i + 1 if i else 3 for i in ids] + [2]),
+            ("camembert", "unigram",
+             {"byte_fallback": False, "vocab_size": 1100},
+             lambda ids: [5] + [i + 4 if i else 3 for i in ids] + [6]),
+            ("llama", "bpe", {"user_defined_symbols": ["<x>", "tok", "for"]},
+             lambda ids: [1] + ids)):
+        if is_there(path, name, "model"):
+            continue
+        model, sp = train_sp(corpus, kind, **more)
+        if name == "camembert":  # not 240 KB of it twice
+            model.normalizer_spec.precompiled_charsmap = b""
+            sp.LoadFromSerializedProto(model.SerializeToString())
+        with open("%s/%s.model" % (path, name), "wb") as f:
+            f.write(model.SerializeToString())
+        write_ids(path, name, lambda t: number(sp.EncodeAsIds(t)), texts,
+                  name == "xlmr")
+
+
+def is_there(path, name, kind="json"):
+    return os.path.exists("%s/%s.%s" % (path, name, kind))
 
 
 def save(path, name, tok):
@@ -144,11 +185,26 @@ def modern(corpus, pattern):
     return tok
 
 
-def train_sp(corpus, kind):
+def steps(corpus):
+    """Pre-tokenizers in a row, each of what the one before left."""
+    tok = Tokenizer(models.BPE())
+    tok.pre_tokenizer = pre_tokenizers.Sequence([
+        pre_tokenizers.Digits(individual_digits=False),
+        pre_tokenizers.Punctuation(),
+        pre_tokenizers.Digits(individual_digits=True),
+        pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    tok.train_from_iterator(corpus, trainers.BpeTrainer(
+        vocab_size=3000, show_progress=False,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
+    return tok
+
+
+def train_sp(corpus, kind, **more):
     out = io.BytesIO()
+    more = {"byte_fallback": True, "vocab_size": 3000, **more}
     spm.SentencePieceTrainer.train(
-        sentence_iterator=iter(corpus), model_writer=out, vocab_size=3000,
-        model_type=kind, byte_fallback=True, character_coverage=.99,
+        sentence_iterator=iter(corpus), model_writer=out,
+        model_type=kind, character_coverage=.99, **more,
         hard_vocab_limit=False, minloglevel=2, num_threads=1,
         normalization_rule_name="nmt_nfkc" if kind == "unigram"
         else "identity", remove_extra_whitespaces=kind == "unigram",
@@ -238,28 +294,30 @@ def main(lines_path, docs, path, others):
             write_ids(path, name, hugging_face(tok), texts)
         return
     corpus = corpus_of(lines, docs)
-    made = {"bert_uncased": bert(corpus, True, None),
-            "bert_cased": bert(corpus, False, False),
-            "bert_lower": bert(corpus, True, False),
-            "roberta": roberta(corpus),
-            "modernbert": modern(corpus, None),
-            "llama3": modern(corpus, LLAMA3),
-            "qwen2": modern(corpus, QWEN2)}
-    model, sp = train_sp(corpus, "bpe")
-    made["gemma"] = gemma(model)
-    with open(path + "/sp_bpe_scores.json", "w", encoding="utf-8") as f:
-        f.write(scores_json(model, False))
-    write_ids(path, "sp_bpe_scores", sp.EncodeAsIds, texts, False)
-    model, sp = train_sp(corpus, "unigram")
-    with open(path + "/unigram.json", "w", encoding="utf-8") as f:
-        f.write(scores_json(model, True))
-    write_ids(path, "unigram", sp.EncodeAsIds, texts)
-    for name, tok in made.items():
-        save(path, name, tok)
-        write_ids(path, name, hugging_face(tok), texts, name in
-                  ("bert_uncased", "bert_cased", "bert_lower", "roberta",
-                   "llama3"))
-    print("%d tokenizers, %d texts" % (len(made) + 2, len(texts)))
+    make = {"bert_uncased": lambda: bert(corpus, True, None),
+            "bert_cased": lambda: bert(corpus, False, False),
+            "bert_lower": lambda: bert(corpus, True, False),
+            "roberta": lambda: roberta(corpus),
+            "modernbert": lambda: modern(corpus, None),
+            "llama3": lambda: modern(corpus, LLAMA3),
+            "qwen2": lambda: modern(corpus, QWEN2),
+            "o200k": lambda: modern(corpus, O200K),
+            "steps": lambda: steps(corpus),
+            "gemma": lambda: gemma(train_sp(corpus, "bpe")[0])}
+    for name, one in make.items():
+        if not is_there(path, name):
+            tok = one()
+            save(path, name, tok)
+            write_ids(path, name, hugging_face(tok), texts, name in
+                      ("bert_uncased", "bert_cased", "bert_lower", "roberta",
+                       "llama3", "o200k", "steps"))
+    for name, kind in (("sp_bpe_scores", "bpe"), ("unigram", "unigram")):
+        if not is_there(path, name):
+            model, sp = train_sp(corpus, kind)
+            with open("%s/%s.json" % (path, name), "w", encoding="utf-8") as f:
+                f.write(scores_json(model, kind == "unigram"))
+            write_ids(path, name, sp.EncodeAsIds, texts, kind == "unigram")
+    sp_files(path, corpus, texts)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ typedef struct random_model {
     rag_source_pooling pooling;
     rag_source_head head;
     uint32_t n_labels;
+    rag_source_act act;
 } random_model;
 
 static inline uint32_t random_mix(uint32_t seed, uint32_t i)
@@ -203,6 +204,7 @@ static inline void random_source(rag_source *s, const random_model *m)
     s->tensors = rag_arena_array(s->arena, 100, sizeof *s->tensors);
     assert_non_null(s->tensors);
     s->arch = m->arch;
+    s->act = m->act;
     s->pooling = m->pooling;
     s->head = m->head;
     s->n_labels = m->n_labels;

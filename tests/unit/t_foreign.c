@@ -79,7 +79,7 @@ static void test_options(void **state)
     assert_string_equal(s.passage_prefix, "");
     assert_int_equal(s.pooling, RAG_POOL_LAST);
     rag_source_close(&s);
-    o.pooling = "max";
+    o.pooling = "sum";
     assert_int_equal(rag_foreign_open(&s, HF, &o, &err), RAG_E_INVAL);
 }
 
@@ -128,6 +128,10 @@ static const char one_layer[] =
     "\"num_hidden_layers\":1,\"num_attention_heads\":2,"
     "\"intermediate_size\":64,\"max_position_embeddings\":18}";
 
+/* <unk>, <s>, </s> and "a" as SentencePiece writes them, without scores. */
+static const char pieces[] = "\n\x09\n\x05<unk>\x18\2\n\7\n\3<s>\x18\3"
+                             "\n\x08\n\4</s>\x18\3\n\3\n\1a";
+
 /* An old BERT has no tokenizer.json. */
 static void test_vocab(void **state)
 {
@@ -146,8 +150,47 @@ static void test_vocab(void **state)
     OK(rag_foreign_open(&s, folder, NULL, &err), &err);
     assert_false(s.tokens.lowercase);
     rag_source_close(&s);
-    (void)unlink(own("tokenizer_config.json"));
+    write_to(own("tokenizer_config.json"),
+             "{\"tokenizer_class\":\"BertTokenizerFast\",\"strip_accents\":"
+             "false,\"tokenize_chinese_chars\":false}");
+    OK(rag_foreign_open(&s, folder, NULL, &err), &err);
+    assert_true(s.tokens.lowercase);
+    assert_false(s.tokens.strip_accents);
+    assert_false(s.tokens.cjk_spaces);
+    rag_source_close(&s);
+    write_to(own("tokenizer_config.json"),
+             "{\"tokenizer_class\":\"BertJapaneseTokenizer\"}");
+    refuse(folder, RAG_E_UNSUPPORTED, "vocab.txt: the tokenizer_class Bert");
     (void)unlink(own("vocab.txt"));
+    /* nor has an old XLM-RoBERTa, but SentencePiece's own file */
+    write_to(own("tokenizer_config.json"),
+             "{\"tokenizer_class\":\"XLMRobertaTokenizer\"}");
+    write_to(own("sentencepiece.bpe.model"), pieces);
+    OK(rag_foreign_open(&s, folder, NULL, &err), &err);
+    assert_int_equal(s.tokens.kind, RAG_TOKENS_UNIGRAM);
+    assert_int_equal(s.tokens.n_pieces, 6);
+    assert_int_equal(s.tokens.bos, 0);
+    rag_source_close(&s);
+    write_to(own("tokenizer_config.json"),
+             "{\"tokenizer_class\":\"CamembertTokenizerFast\"}");
+    OK(rag_foreign_open(&s, folder, NULL, &err), &err);
+    assert_int_equal(s.tokens.n_pieces, 9);
+    assert_int_equal(s.tokens.bos, 5);
+    rag_source_close(&s);
+    write_to(own("tokenizer_config.json"),
+             "{\"tokenizer_class\":\"MBartTokenizer\"}");
+    refuse(folder, RAG_E_UNSUPPORTED, "MBartTokenizer");
+    copy_to(own("sentencepiece.bpe.model"), own("tokenizer.model"));
+    (void)unlink(own("sentencepiece.bpe.model"));
+    refuse(folder, RAG_E_UNSUPPORTED, "tokenizer.model");
+    write_to(own("tokenizer_config.json"),
+             "{\"tokenizer_class\":\"LlamaTokenizer\"}");
+    OK(rag_foreign_open(&s, folder, NULL, &err), &err);
+    assert_int_equal(s.tokens.bos, 1);
+    assert_int_equal(s.tokens.eos, -1);
+    rag_source_close(&s);
+    (void)unlink(own("tokenizer.model"));
+    (void)unlink(own("tokenizer_config.json"));
     (void)unlink(own("model.safetensors"));
     (void)unlink(own("config.json"));
 }

@@ -91,7 +91,7 @@ static void test_modern(void **state)
     import_check_tensors(&s, "modern.gguf", 1e-6);
     assert_null(rag_source_find(&s, RAG_PART_NORM1_W, 0));
     assert_int_equal(s.tokens.kind, RAG_TOKENS_BYTE_BPE);
-    assert_int_equal(s.tokens.split, RAG_SPLIT_GPT2);
+    assert_int_equal(s.tokens.splits, RAG_SPLIT_GPT2);
     assert_int_equal(s.tokens.form, RAG_FORM_NFC);
     assert_int_equal(s.tokens.n_merges, 3);
     assert_int_equal(s.tokens.merges[1][0], 8);

@@ -122,6 +122,34 @@ static void test_modernbert(void **state)
     assert_int_equal(s.pooling, RAG_POOL_MEAN);
 }
 
+static void test_activations(void **state)
+{
+    static const struct {
+        const char *json;
+        rag_source_act act;
+    } all[] = {
+        {"{\"model_type\":\"modernbert\"," BERT "}", RAG_ACT_GELU},
+        {"{\"model_type\":\"modernbert\",\"hidden_activation\":\"silu\"," BERT
+         "}",
+         RAG_ACT_SILU},
+        {"{\"model_type\":\"bert\",\"hidden_act\":\"swish\"," BERT "}",
+         RAG_ACT_SILU},
+        {"{\"model_type\":\"bert\",\"hidden_act\":\"gelu_new\"," BERT "}",
+         RAG_ACT_TANH_GELU},
+        {"{\"model_type\":\"bert\",\"hidden_act\":\"gelu_pytorch_tanh\"," BERT
+         "}",
+         RAG_ACT_TANH_GELU},
+        {"{\"model_type\":\"roberta\",\"hidden_act\":\"relu\"," BERT "}",
+         RAG_ACT_RELU},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        OK(with(model, all[i].json), &err);
+        assert_int_equal(s.act, all[i].act);
+    }
+}
+
 static void test_refuses_models(void **state)
 {
     static const struct {
@@ -131,10 +159,10 @@ static void test_refuses_models(void **state)
     } bad[] = {
         {"{\"model_type\":\"llama\"," BERT "}", RAG_E_UNSUPPORTED, "llama"},
         {"{" BERT "}", RAG_E_UNSUPPORTED, "model_type"},
-        {"{\"model_type\":\"bert\",\"hidden_act\":\"relu\"," BERT "}",
-         RAG_E_UNSUPPORTED, "relu"},
-        {"{\"model_type\":\"bert\",\"hidden_act\":\"gelu_new\"," BERT "}",
-         RAG_E_UNSUPPORTED, "gelu_new"},
+        {"{\"model_type\":\"bert\",\"hidden_act\":\"relu2\"," BERT "}",
+         RAG_E_UNSUPPORTED, "relu2"},
+        {"{\"model_type\":\"bert\",\"hidden_act\":\"quick_gelu\"," BERT "}",
+         RAG_E_UNSUPPORTED, "quick_gelu"},
         {"{\"model_type\":\"bert\",\"position_embedding_type\":"
          "\"relative_key\"," BERT "}",
          RAG_E_UNSUPPORTED, "relative_key"},
@@ -153,9 +181,9 @@ static void test_refuses_models(void **state)
          RAG_E_FORMAT, "max_position_embeddings"},
         {"{\"model_type\":\"roberta\",\"pad_token_id\":-7," BERT "}",
          RAG_E_FORMAT, "pad_token_id"},
-        {"{\"model_type\":\"modernbert\",\"hidden_activation\":\"silu\"," BERT
+        {"{\"model_type\":\"modernbert\",\"hidden_activation\":\"mish\"," BERT
          "}",
-         RAG_E_UNSUPPORTED, "silu"},
+         RAG_E_UNSUPPORTED, "mish"},
     };
 
     (void)state;
@@ -202,7 +230,14 @@ static void test_pooling(void **state)
     OK(with(pooling, "{\"pooling_mode\":\"mean\",\"include_prompt\":true}"),
        &err);
     assert_int_equal(s.pooling, RAG_POOL_MEAN);
-    assert_int_equal(with(pooling, "{\"pooling_mode_max_tokens\":true}"),
+    OK(with(pooling, "{\"pooling_mode_max_tokens\":true}"), &err);
+    assert_int_equal(s.pooling, RAG_POOL_MAX);
+    OK(with(pooling, "{\"pooling_mode_mean_sqrt_len_tokens\":true}"), &err);
+    assert_int_equal(s.pooling, RAG_POOL_MEAN);
+    OK(with(pooling, "{\"pooling_mode\":\"weightedmean\"}"), &err);
+    assert_int_equal(s.pooling, RAG_POOL_WEIGHTED);
+    assert_int_equal(with(pooling, "{\"pooling_mode_max_tokens\":true,"
+                                   "\"pooling_mode_cls_token\":true}"),
                      RAG_E_UNSUPPORTED);
     assert_int_equal(with(pooling, "{\"pooling_mode_cls_token\":true,"
                                    "\"pooling_mode_mean_tokens\":true}"),
@@ -349,6 +384,7 @@ int main(void)
         cmocka_unit_test(test_bert),
         cmocka_unit_test(test_roberta),
         cmocka_unit_test(test_modernbert),
+        cmocka_unit_test(test_activations),
         cmocka_unit_test(test_refuses_models),
         cmocka_unit_test(test_modules),
         cmocka_unit_test(test_pooling),

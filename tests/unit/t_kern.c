@@ -318,6 +318,13 @@ static double want_out(const rag_kern_out *o, size_t t, size_t i, size_t kind,
 
     if (kind == 1)
         return 0.5 * x * (1.0 + erf(x / sqrt(2.0)));
+    if (kind == 4)
+        return x / (1.0 + exp(-x));
+    if (kind == 5)
+        return 0.5 * x *
+               (1.0 + tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)));
+    if (kind == 6)
+        return x > 0.0 ? x : 0.0;
     return kind == 2 ? before + x : kind == 3 ? before * x : x;
 }
 
@@ -351,8 +358,10 @@ static void one_out(const rag_kern *k, const rag_kern *scalar, size_t rows,
         ((float *)bias.at)[i] = rnd();
     }
     for (size_t b = 0; b < 2; b++) {
-        out_fn fns[4] = {both[b]->out_linear, both[b]->out_gelu,
-                         both[b]->out_add, both[b]->out_mul};
+        out_fn fns[] = {both[b]->out_linear, both[b]->out_gelu,
+                        both[b]->out_add,    both[b]->out_mul,
+                        both[b]->out_silu,   both[b]->out_tanh_gelu,
+                        both[b]->out_relu};
 
         memcpy(o.y, before, rows * 32 * 4);
         fns[kind](&o);
@@ -387,7 +396,7 @@ static void test_out(void **state)
     (void)state;
     for (size_t i = 0; i < n; i++) {
         for (size_t rows = 0; rows <= MOST; rows += rows < 20 ? 1 : 37) {
-            for (size_t kind = 0; kind < 4; kind++)
+            for (size_t kind = 0; kind < 7; kind++)
                 one_out(k[i], k[0], rows, kind);
         }
     }

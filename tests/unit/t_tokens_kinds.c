@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "base/utf8.h"
+#include "nn/spmodel.h"
 #include "nn/tokens_blob.h"
 #include "nn/tokjson.h"
 
@@ -151,22 +152,23 @@ static bool is_checked(uint32_t page)
 }
 
 /* The text around a code point, as around() of the script. */
-static rag_str around(char room[64], uint32_t cp)
+static rag_str around(char room[64], uint32_t cp, bool cased)
 {
-    char c[5] = {0};
-    int n;
+    const char *form = cased ? "A%B%1 %Ab%%C\n/%'S%" : "a%1 %%b\n%'s %";
+    size_t n = 0;
 
-    c[rag_utf8_encode(c, cp)] = '\0';
-    if (cp != 0) {
-        n = snprintf(room, 64, "a%s1 %s%sb\n%s's %s", c, c, c, c, c);
-        return rag_str_n(room, (size_t)n);
+    for (; *form != '\0'; form++) {
+        if (*form == '%')
+            n += rag_utf8_encode(room + n, cp);
+        else
+            room[n++] = *form;
     }
-    return RAG_STR_LIT("a\0"
-                       "1 \0\0b\n\0's \0");
+    return rag_str_n(room, n);
 }
 
 static void check_code_points(tokenizer *t, const char *dir, const char *name)
 {
+    bool cased = strcmp(name, "o200k") == 0 || strcmp(name, "steps") == 0;
     rag_buf want;
     rag_error err;
     size_t wrong = 0;
@@ -183,7 +185,8 @@ static void check_code_points(tokenizer *t, const char *dir, const char *name)
 
             if (cp >= 0xD800 && cp <= 0xDFFF)
                 continue;
-            OK(rag_tokens_encode(&t->tokens, around(room, cp), &err), &err);
+            OK(rag_tokens_encode(&t->tokens, around(room, cp, cased), &err),
+               &err);
             h = fnv1a(h, t->tokens.ids, t->tokens.n_ids);
         }
         if (h != le32(want.ptr + 4 * page) && wrong++ < 20)
@@ -220,6 +223,8 @@ KIND(roberta, true)
 KIND(modernbert, false)
 KIND(llama3, true)
 KIND(qwen2, false)
+KIND(o200k, true)
+KIND(steps, true)
 KIND(gemma, false)
 KIND(unigram, true)
 
@@ -236,6 +241,37 @@ static void test_sp_bpe_scores(void **state)
     build(&t);
     check_texts(&t, RAG_TEST_DATA "/tok", "sp_bpe_scores");
     dispose(&t);
+}
+
+/* Files of SentencePiece itself, numbered as transformers does. */
+static void check_model(const char *name, rag_spmodel numbering,
+                        bool code_points)
+{
+    tokenizer t;
+    rag_buf file;
+    rag_error err;
+
+    read_file(&file, RAG_TEST_DATA "/tok", name, ".model");
+    rag_arena_init(&t.arena);
+    OK(rag_spmodel_read(&t.source, &t.arena, rag_buf_str(&file), numbering,
+                        &err),
+       &err);
+    rag_buf_dispose(&file);
+    if (numbering == RAG_SPMODEL_PLAIN)
+        t.source.eos = -1; /* as Llama's settings say */
+    build(&t);
+    check_texts(&t, RAG_TEST_DATA "/tok", name);
+    if (code_points)
+        check_code_points(&t, RAG_TEST_DATA "/tok", name);
+    dispose(&t);
+}
+
+static void test_sp_files(void **state)
+{
+    (void)state;
+    check_model("xlmr", RAG_SPMODEL_XLMR, true);
+    check_model("camembert", RAG_SPMODEL_CAMEMBERT, false);
+    check_model("llama", RAG_SPMODEL_PLAIN, false);
 }
 
 /* Tokenizers of real models, where the caller has some. */
@@ -288,11 +324,19 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bert_uncased),  cmocka_unit_test(test_bert_cased),
-        cmocka_unit_test(test_bert_lower),    cmocka_unit_test(test_roberta),
-        cmocka_unit_test(test_modernbert),    cmocka_unit_test(test_llama3),
-        cmocka_unit_test(test_qwen2),         cmocka_unit_test(test_gemma),
-        cmocka_unit_test(test_sp_bpe_scores), cmocka_unit_test(test_unigram),
+        cmocka_unit_test(test_bert_uncased),
+        cmocka_unit_test(test_bert_cased),
+        cmocka_unit_test(test_bert_lower),
+        cmocka_unit_test(test_roberta),
+        cmocka_unit_test(test_modernbert),
+        cmocka_unit_test(test_llama3),
+        cmocka_unit_test(test_qwen2),
+        cmocka_unit_test(test_o200k),
+        cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_gemma),
+        cmocka_unit_test(test_sp_files),
+        cmocka_unit_test(test_sp_bpe_scores),
+        cmocka_unit_test(test_unigram),
         cmocka_unit_test(test_others),
     };
 

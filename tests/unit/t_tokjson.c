@@ -90,6 +90,34 @@ static void test_wordpiece(void **state)
            RAG_STR_LIT("axa-bX"), IDS(2, 4, 10, 12, 10, 3));
 }
 
+#define WORDS_HEAD                                                             \
+    BERT_HEAD                                                                  \
+        "],\"normalizer\":{\"type\":\"Lowercase\"},\"post_processor\":"        \
+        "{\"type\":\"BertProcessing\",\"sep\":[\"[SEP]\",3],"                  \
+        "\"cls\":[\"[CLS]\",2]},\"pre_tokenizer\":{\"type\":\"Sequence\","     \
+        "\"pretokenizers\":["
+#define WORDS_MODEL                                                            \
+    "]},\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\","            \
+    "\"continuing_subword_prefix\":\"##\",\"vocab\":{\"[PAD]\":0,"             \
+    "\"[UNK]\":1,\"[CLS]\":2,\"[SEP]\":3,\"a\":4,\"a!\":5,\"!\":6,\"1\":7,"    \
+    "\"##1\":8,\"a1\":9}}}"
+#define WHITE "{\"type\":\"WhitespaceSplit\"}"
+
+/* Words cut by other steps than BertPreTokenizer. */
+static void test_words(void **state)
+{
+    (void)state;
+    expect(WORDS_HEAD WHITE WORDS_MODEL, RAG_STR_LIT("A! a1 11"),
+           IDS(2, 5, 9, 7, 8, 3));
+    expect(WORDS_HEAD WHITE ",{\"type\":\"Punctuation\",\"behavior\":"
+                            "\"Isolated\"}" WORDS_MODEL,
+           RAG_STR_LIT("A! a1 11"), IDS(2, 4, 6, 9, 7, 8, 3));
+    expect(
+        WORDS_HEAD
+        "{\"type\":\"Digits\",\"individual_digits\":true}," WHITE WORDS_MODEL,
+        RAG_STR_LIT("A! a1 11"), IDS(2, 5, 4, 7, 7, 7, 3));
+}
+
 static void test_vocab(void **state)
 {
     static const char text[] =
@@ -197,9 +225,23 @@ static void test_refused(void **state)
     refuse(BPE_HEAD "},\"pre_tokenizer\":{\"type\":\"ByteLevel\"}}", no,
            "byte 0x00");
     refuse(BPE_HEAD "},\"pre_tokenizer\":{\"type\":\"Sequence\","
+                    "\"pretokenizers\":[{\"type\":\"ByteLevel\"},"
+                    "{\"type\":\"Digits\"}]}}",
+           no, "Digits"); /* of what ByteLevel made letters of */
+    refuse(BPE_HEAD "},\"pre_tokenizer\":{\"type\":\"Sequence\","
                     "\"pretokenizers\":[{\"type\":\"Digits\"},"
                     "{\"type\":\"ByteLevel\"}]}}",
-           no, "Digits");
+           no, "add_prefix_space");
+    refuse(BPE_HEAD "},\"pre_tokenizer\":{\"type\":\"Sequence\","
+                    "\"pretokenizers\":[{\"type\":\"Punctuation\",\"behavior\":"
+                    "\"Contiguous\"},{\"type\":\"ByteLevel\"}]}}",
+           no, "Contiguous");
+    refuse(BPE_HEAD "},\"pre_tokenizer\":{\"type\":\"Sequence\","
+                    "\"pretokenizers\":[{\"type\":\"Digits\"},"
+                    "{\"type\":\"Digits\"},{\"type\":\"Digits\"},"
+                    "{\"type\":\"Digits\"},{\"type\":\"Digits\"},"
+                    "{\"type\":\"ByteLevel\"}]}}",
+           RAG_E_LIMIT, "pre-tokenizers");
     refuse(BPE_HEAD "},\"pre_tokenizer\":{\"type\":\"Sequence\","
                     "\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":"
                     "{\"Regex\":\"x+\"},\"behavior\":\"Isolated\"},"
@@ -330,8 +372,8 @@ static void damage(const char *name)
     rag_arena_dispose(&a);
 }
 
-static const char *const names[] = {"bert_uncased", "roberta", "llama3",
-                                    "gemma", "unigram"};
+static const char *const names[] = {
+    "bert_uncased", "roberta", "llama3", "o200k", "steps", "gemma", "unigram"};
 
 static void test_damaged(void **state)
 {
@@ -394,10 +436,10 @@ static void test_hostile(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_wordpiece), cmocka_unit_test(test_vocab),
-        cmocka_unit_test(test_sp_bpe),    cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_no_memory), cmocka_unit_test(test_damaged),
-        cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_wordpiece), cmocka_unit_test(test_words),
+        cmocka_unit_test(test_vocab),     cmocka_unit_test(test_sp_bpe),
+        cmocka_unit_test(test_refused),   cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_damaged),   cmocka_unit_test(test_hostile),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

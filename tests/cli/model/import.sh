@@ -9,7 +9,7 @@ mkdir X.v1 && cp "$D/bert.onnx" X.v1/model.onnx
 rag model add X.v1; echo $?
 cp "$D/hf-e5-base/tokenizer.json" X.v1/
 rag model add X.v1; echo $?
-rag model add X.v1 --pooling max; echo $?
+rag model add X.v1 --pooling sum; echo $?
 rag model add X.v1/model.onnx --pooling mean | show
 rag model ls
 rag model default reranker; echo $?

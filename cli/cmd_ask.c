@@ -466,8 +466,8 @@ static int ask(cmd_run *run, rag_error *err)
     if (run->argc != 1)
         return cmd_usage(run, "ask takes one question: rag ask \"QUESTION\" "
                               "(quote it), or - for one a line on stdin");
-    if (f.mode != NULL && !rag_mode_of(&o.search.mode, rag_str_of(f.mode)))
-        return cmd_usage(run, "--mode takes hybrid, dense or lexical");
+    if (!cmd_mode(&o.search.mode, run, f.mode))
+        return EXIT_USAGE;
     if (f.chat != NULL &&
         (settings_flag(run->settings, "chat.model", f.chat, err) != RAG_OK ||
          cmd_configure(run, err) != RAG_OK))

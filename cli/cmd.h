@@ -72,6 +72,10 @@ int cmd_usage(const cmd_run *run, const char *fmt, ...) RAG_PRINTF(2, 3);
 /* The same for a word that is no command; names the nearest one. */
 int cmd_unknown(const cmd_run *run, const char *name);
 
+/* The value of --mode into *out (NULL: not given); false: it was told as wrong
+ * usage. */
+bool cmd_mode(rag_mode *out, const cmd_run *run, const char *given);
+
 /* Makes run->config of the settings, again after a flag changed them. */
 RAG_NODISCARD rag_status cmd_configure(cmd_run *run, rag_error *err);
 

@@ -124,48 +124,12 @@ static void citation_json(rag_jw *w, const rag_citation *c)
     char hex[65];
 
     rag_jw_int(w, "n", c->n);
-    out_name_json(w, h->document, h->document_bytes);
-    if (h->id.len != 0)
-        rag_jw_str(w, "id", h->id);
-    else
-        rag_jw_null(w, "id");
-    if (h->title.len != 0)
-        rag_jw_str(w, "title", h->title);
-    else
-        rag_jw_null(w, "title");
-    rag_jw_array(w, "heading");
-    for (size_t i = 0; i < h->n_headings; i++)
-        rag_jw_str(w, NULL, h->headings[i]);
-    rag_jw_end(w);
-    if (h->page != 0) {
-        rag_jw_int(w, "page", h->page);
-        rag_jw_int(w, "page_end", h->page_end);
-    } else {
-        rag_jw_null(w, "page");
-        rag_jw_null(w, "page_end");
-    }
-    if (h->line != 0) {
-        rag_jw_array(w, "lines");
-        rag_jw_int(w, NULL, (int64_t)h->line);
-        rag_jw_int(w, NULL, (int64_t)h->line_end);
-        rag_jw_end(w);
-    } else {
-        rag_jw_null(w, "lines");
-    }
-    rag_jw_array(w, "bytes");
-    rag_jw_int(w, NULL, (int64_t)h->start);
-    rag_jw_int(w, NULL, (int64_t)h->end);
-    rag_jw_end(w);
-    rag_jw_str(w, "chunk", h->chunk);
+    out_where_json(w, h);
     rag_jw_str(w, "quote", c->quote);
-    if (c->quote_end > c->quote_start) {
-        rag_jw_array(w, "quote_bytes");
-        rag_jw_int(w, NULL, (int64_t)c->quote_start);
-        rag_jw_int(w, NULL, (int64_t)c->quote_end);
-        rag_jw_end(w);
-    } else {
+    if (c->quote_end > c->quote_start)
+        out_pair(w, "quote_bytes", c->quote_start, c->quote_end);
+    else
         rag_jw_null(w, "quote_bytes");
-    }
     rag_jw_strz(w, "check", c->check);
     rag_jw_bool(w, "stale", h->stale);
     rag_hash_hex(hex, h->source_sha256, 32);
@@ -466,8 +430,8 @@ static int ask(cmd_run *run, rag_error *err)
     if (run->argc != 1)
         return cmd_usage(run, "ask takes one question: rag ask \"QUESTION\" "
                               "(quote it), or - for one a line on stdin");
-    if (f.mode != NULL && !rag_mode_of(&o.search.mode, rag_str_of(f.mode)))
-        return cmd_usage(run, "--mode takes hybrid, dense or lexical");
+    if (!cmd_mode(&o.search.mode, run, f.mode))
+        return EXIT_USAGE;
     if (f.chat != NULL &&
         (settings_flag(run->settings, "chat.model", f.chat, err) != RAG_OK ||
          cmd_configure(run, err) != RAG_OK))

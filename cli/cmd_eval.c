@@ -137,8 +137,8 @@ static int run_eval(cmd_run *run, rag_error *err)
 
     if (f.beir == NULL || run->argc != 0)
         return cmd_usage(run, "eval takes --beir DIR");
-    if (f.mode != NULL && !rag_mode_of(&o.mode, rag_str_of(f.mode)))
-        return cmd_usage(run, "--mode takes hybrid, dense or lexical");
+    if (!cmd_mode(&o.mode, run, f.mode))
+        return EXIT_USAGE;
     if (!cuts_of(&at_10, &at_100))
         return cmd_usage(run, "-k %s: measured at 10 and at 100", f.cuts);
     term_catch_interrupt();

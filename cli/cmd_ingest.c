@@ -476,74 +476,104 @@ out:
     return st;
 }
 
+/* What is to be read: words of the command line, lines of --files-from,
+ * standard input. */
+static rag_status given(opt_list *paths, rag_ingest_opts *o, rag_arena *a,
+                        const cmd_run *run, rag_error *err)
+{
+    rag_status st = RAG_OK;
+
+    for (int i = 0; i < run->argc; i++) {
+        if (strcmp(run->argv[i], "-") == 0) {
+            o->stdin_fd = STDIN_FILENO;
+            continue;
+        }
+        TRY(add(paths, run->argv[i], err));
+    }
+    if (f.files_from != NULL)
+        TRY(read_list(paths, a, f.files_from, err));
+    if (f.files_from != NULL && paths->n == 0 && o->stdin_fd < 0)
+        st = rag_fail(err, RAG_E_INVAL, "%s names no file",
+                      strcmp(f.files_from, "-") == 0 ? "standard input"
+                                                     : f.files_from);
+out:
+    return st;
+}
+
+/* Flags that make no sense, alone or together. */
+static rag_status check_flags(const rag_ingest_opts *o, rag_error *err)
+{
+    if (f.name != NULL && o->stdin_fd < 0)
+        return rag_fail(err, RAG_E_INVAL,
+                        "--name goes with '-' (standard input)");
+    if (f.type != NULL && !rag_type_is(f.type))
+        return rag_fail(err, RAG_E_INVAL,
+                        "--type %s: text, markdown, html, pdf, records, csv or "
+                        "tsv expected",
+                        f.type);
+    if (f.nul && f.files_from == NULL)
+        return rag_fail(err, RAG_E_INVAL, "--null goes with --files-from");
+    return RAG_OK;
+}
+
+static rag_status from_flags(rag_ingest_opts *o, rag_arena *a,
+                             const cmd_run *run, rag_error *err)
+{
+    rag_status st;
+
+    TRY(globs(&f.include, a, run, "ingest.include", err));
+    TRY(globs(&f.exclude, a, run, "ingest.exclude", err));
+    o->name = f.name;
+    o->type = f.type;
+    o->include = f.include.items;
+    o->n_include = f.include.n;
+    o->exclude = f.exclude.items;
+    o->n_exclude = f.exclude.n;
+    o->hidden = f.hidden;
+    o->follow = f.follow;
+    o->gitignore = f.gitignore;
+    o->dry_run = f.dry_run;
+    o->no_embed = f.no_embed;
+    o->reembed = f.reembed;
+    o->prune = f.prune;
+    o->strict = f.strict;
+out:
+    return st;
+}
+
+/* --init without anything to read: an empty store. */
+static rag_status make_empty(cmd_run *run, rag_error *err)
+{
+    rag *r;
+    rag_status st = rag_open(&r, &run->config, RAG_OPEN_CREATE, 0, err);
+
+    if (st != RAG_OK)
+        return st;
+    rag_close(r);
+    term_info(run->term, "made %s", settings_store(run->settings));
+    return RAG_OK;
+}
+
 static int run_ingest(cmd_run *run, rag_error *err)
 {
     rag_ingest_opts o = {.stdin_fd = -1};
     opt_list paths = {NULL, 0, 0};
     int code = EXIT_OK;
     rag_arena a;
-    rag_status st = RAG_OK;
+    rag_status st;
 
     rag_arena_init(&a);
-    for (int i = 0; i < run->argc; i++) {
-        if (strcmp(run->argv[i], "-") == 0) {
-            o.stdin_fd = STDIN_FILENO;
-            continue;
-        }
-        TRY(add(&paths, run->argv[i], err));
-    }
-    if (f.files_from != NULL)
-        TRY(read_list(&paths, &a, f.files_from, err));
-    if (f.files_from != NULL && paths.n == 0 && o.stdin_fd < 0) {
-        st = rag_fail(err, RAG_E_INVAL, "%s names no file",
-                      strcmp(f.files_from, "-") == 0 ? "standard input"
-                                                     : f.files_from);
-        goto out;
-    }
-    if (f.name != NULL && o.stdin_fd < 0) {
-        st =
-            rag_fail(err, RAG_E_INVAL, "--name goes with '-' (standard input)");
-        goto out;
-    }
-    if (f.type != NULL && !rag_type_is(f.type)) {
-        st = rag_fail(err, RAG_E_INVAL,
-                      "--type %s: text, markdown, html, pdf, records, csv or "
-                      "tsv expected",
-                      f.type);
-        goto out;
-    }
-    if (f.nul && f.files_from == NULL) {
-        st = rag_fail(err, RAG_E_INVAL, "--null goes with --files-from");
-        goto out;
-    }
+    TRY(given(&paths, &o, &a, run, err));
+    TRY(check_flags(&o, err));
     if (f.init)
         TRY(make_local_store(run, err));
     if (f.init && paths.n == 0 && o.stdin_fd < 0) {
-        rag *r;
-
-        TRY(rag_open(&r, &run->config, RAG_OPEN_CREATE, 0, err));
-        rag_close(r);
-        term_info(run->term, "made %s", settings_store(run->settings));
+        st = make_empty(run, err);
         goto out;
     }
     o.paths = paths.items;
     o.n_paths = paths.n;
-    o.name = f.name;
-    o.type = f.type;
-    TRY(globs(&f.include, &a, run, "ingest.include", err));
-    TRY(globs(&f.exclude, &a, run, "ingest.exclude", err));
-    o.include = f.include.items;
-    o.n_include = f.include.n;
-    o.exclude = f.exclude.items;
-    o.n_exclude = f.exclude.n;
-    o.hidden = f.hidden;
-    o.follow = f.follow;
-    o.gitignore = f.gitignore;
-    o.dry_run = f.dry_run;
-    o.no_embed = f.no_embed;
-    o.reembed = f.reembed;
-    o.prune = f.prune;
-    o.strict = f.strict;
+    TRY(from_flags(&o, &a, run, err));
     if (f.jobs != 0)
         run->config.n_jobs = f.jobs;
     term_catch_interrupt();

@@ -248,8 +248,8 @@ static int search(cmd_run *run, rag_error *err)
     if (run->argc != 1)
         return cmd_usage(run, "search takes one query: rag search \"WORDS\" "
                               "(quote it), or - for one a line on stdin");
-    if (f.mode != NULL && !rag_mode_of(&o.mode, rag_str_of(f.mode)))
-        return cmd_usage(run, "--mode takes hybrid, dense or lexical");
+    if (!cmd_mode(&o.mode, run, f.mode))
+        return EXIT_USAGE;
     if (f.since != NULL && !date_ns(&o.since_ns, f.since))
         return cmd_usage(run, "--since %s: a date as YYYY-MM-DD expected",
                          f.since);

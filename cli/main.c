@@ -135,6 +135,14 @@ int cmd_usage(const cmd_run *run, const char *fmt, ...)
     return tell_error(run, "E_USAGE", EXIT_USAGE, n < 0 ? "usage" : msg);
 }
 
+bool cmd_mode(rag_mode *out, const cmd_run *run, const char *given)
+{
+    if (given == NULL || rag_mode_of(out, rag_str_of(given)))
+        return true;
+    (void)cmd_usage(run, "--mode takes hybrid, dense or lexical");
+    return false;
+}
+
 rag_status cmd_configure(cmd_run *run, rag_error *err)
 {
     rag_status st = settings_config(&run->config, run->settings, err);

@@ -94,17 +94,8 @@ void out_document_json(rag_jw *w, const rag_document *d)
     rag_jw_strz(w, "stale_why", d->stale);
 }
 
-void out_hit_json(rag_jw *w, const char *key, const rag_hit *h,
-                  int64_t query_no)
+void out_where_json(rag_jw *w, const rag_hit *h)
 {
-    rag_jw_obj(w, key);
-    if (query_no >= 0)
-        rag_jw_int(w, "query_no", query_no);
-    rag_jw_int(w, "rank", h->rank);
-    rag_jw_num(w, "score", h->score, 6);
-    out_num(w, "dense", h->dense, 6);
-    out_num(w, "lexical", h->lexical, 6);
-    out_num(w, "rerank", h->rerank, 6);
     out_name_json(w, h->document, h->document_bytes);
     out_str_or_null(w, "id", h->id);
     out_str_or_null(w, "title", h->title);
@@ -125,6 +116,20 @@ void out_hit_json(rag_jw *w, const char *key, const rag_hit *h,
         rag_jw_null(w, "lines");
     out_pair(w, "bytes", h->start, h->end);
     rag_jw_str(w, "chunk", h->chunk);
+}
+
+void out_hit_json(rag_jw *w, const char *key, const rag_hit *h,
+                  int64_t query_no)
+{
+    rag_jw_obj(w, key);
+    if (query_no >= 0)
+        rag_jw_int(w, "query_no", query_no);
+    rag_jw_int(w, "rank", h->rank);
+    rag_jw_num(w, "score", h->score, 6);
+    out_num(w, "dense", h->dense, 6);
+    out_num(w, "lexical", h->lexical, 6);
+    out_num(w, "rerank", h->rerank, 6);
+    out_where_json(w, h);
     rag_jw_str(w, "text", h->text);
     if (h->context.len != 0) {
         rag_jw_obj(w, "context");

@@ -11,6 +11,8 @@
 /* One hit as the contract's JSON object. query_no < 0: none. */
 void out_hit_json(rag_jw *w, const char *key, const rag_hit *h,
                   int64_t query_no);
+/* Its members that say where the passage is, from "document" to "chunk". */
+void out_where_json(rag_jw *w, const rag_hit *h);
 /* "manual.pdf, p. 12", "guide.md:120-134", "corpus.jsonl#ID" */
 void out_place(rag_buf *b, const rag_hit *h);
 /* Finishes w onto stdout with a newline. */

@@ -169,56 +169,60 @@ out:
 /* ---- paths that are not there ---------------------------------------------
  */
 
+/* The longest part of path that exists, links resolved; *rest: what is behind
+ * it. *real NULL: nothing does. */
+static rag_status longest_real(char **real, rag_str *rest, rag_str path,
+                               rag_error *err)
+{
+    rag_status st = RAG_E_NOTFOUND;
+    size_t n;
+
+    *real = NULL;
+    for (n = path.len; n > 0; n--) {
+        char *head;
+
+        if (n != path.len && path.ptr[n] != '/')
+            continue;
+        head = rag_strndup(path.ptr, n);
+        st = head != NULL ? rag_file_real(real, head, NULL) : RAG_E_NOMEM;
+        rag_free(head);
+        if (st == RAG_E_NOMEM)
+            return rag_fail_nomem(err);
+        if (st == RAG_OK)
+            break;
+    }
+    *rest = rag_str_cut(path, n, path.len);
+    return RAG_OK;
+}
+
 rag_status rag_known_full(char **out, const char *given, const char *cwd,
                           rag_error *err)
 {
-    rag_status st = RAG_OK;
-    char *head = NULL;
+    rag_status st;
     char *real = NULL;
-    size_t n;
+    rag_str rest;
+    rag_buf path;
     rag_buf b;
 
     *out = NULL;
+    rag_buf_init(&path, PATH_MAX * (size_t)4);
     rag_buf_init(&b, PATH_MAX * (size_t)4);
     if (given[0] != '/' && cwd != NULL)
-        rag_buf_addf(&b, "%s/", cwd);
-    rag_buf_addz(&b, given);
-    TRY(rag_buf_status(&b, err));
-    /* the longest part that exists, links resolved; the rest as it is */
-    for (n = b.len; n > 0; n--) {
-        if (n != b.len && b.ptr[n] != '/')
-            continue;
-        rag_free(head);
-        head = rag_strndup(b.ptr, n);
-        if (head == NULL) {
-            st = rag_fail_nomem(err);
-            goto out;
-        }
-        st = rag_file_real(&real, head, NULL);
-        if (st == RAG_OK || st == RAG_E_NOMEM)
-            break;
-    }
-    if (st == RAG_E_NOMEM) {
-        st = rag_fail_nomem(err);
-        goto out;
-    }
-    st = RAG_OK;
-    rag_free(head);
-    head = rag_strndup(b.ptr + n, b.len - n);
-    if (head == NULL) {
-        st = rag_fail_nomem(err);
-        goto out;
-    }
-    rag_buf_clear(&b);
+        rag_buf_addf(&path, "%s/", cwd);
+    rag_buf_addz(&path, given);
+    TRY(rag_buf_status(&path, err));
+    TRY(longest_real(&real, &rest, rag_buf_str(&path), err));
     rag_buf_addz(&b, real != NULL && strcmp(real, "/") != 0 ? real : "");
-    for (const char *p = head; *p != '\0';) {
-        size_t len = strcspn(p, "/");
+    while (rest.len != 0) {
+        size_t slash = rag_str_find_char(rest, '/');
+        rag_str part = rag_str_cut(rest, 0, slash);
 
-        if (len != 0 && !(len == 1 && p[0] == '.')) {
+        if (part.len != 0 && !rag_str_eqz(part, ".")) {
             rag_buf_addc(&b, '/');
-            rag_buf_add(&b, p, len);
+            rag_buf_adds(&b, part);
         }
-        p += len + (p[len] == '/');
+        rest = rag_str_cut(rest, slash != SIZE_MAX ? slash + 1 : rest.len,
+                           rest.len);
     }
     if (b.len == 0)
         rag_buf_addc(&b, '/');
@@ -228,7 +232,7 @@ rag_status rag_known_full(char **out, const char *given, const char *cwd,
         st = rag_fail_nomem(err);
 out:
     rag_free(real);
-    rag_free(head);
+    rag_buf_dispose(&path);
     rag_buf_dispose(&b);
     return st;
 }

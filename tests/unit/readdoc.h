@@ -193,4 +193,15 @@ static inline char *dump_blocks(const rag_doc *d)
     return out;
 }
 
+/* For CHECK_OOM. */
+static inline rag_status read_and_drop(const char *name, const char *text)
+{
+    rag_error err;
+    read_docs d;
+    rag_status st = read_bytes(&d, name, text, strlen(text), &err);
+
+    read_free(&d);
+    return st;
+}
+
 #endif /* RAG_TESTS_READDOC_H */

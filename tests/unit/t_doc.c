@@ -338,16 +338,6 @@ static void long_files_are_decoded_in_steps(void **state)
     free(bytes);
 }
 
-static rag_status read_and_drop(const char *name, const char *text)
-{
-    rag_error err;
-    read_docs d;
-    rag_status st = read_bytes(&d, name, text, strlen(text), &err);
-
-    read_free(&d);
-    return st;
-}
-
 static void out_of_memory_is_reported(void **state)
 {
     (void)state;

@@ -478,6 +478,23 @@ static void test_retry_after_kept(void **state)
     rag_buf_dispose(&s.body);
 }
 
+/* n requests for the same small thing. */
+static void start_all(seen *s, size_t n, rag_http *h)
+{
+    rag_error err;
+
+    for (size_t i = 0; i < n; i++) {
+        rag_http_request q = {.path = "/v1/models",
+                              .max_body_bytes = 1000,
+                              .done = on_done,
+                              .ctx = &s[i]};
+
+        memset(&s[i], 0, sizeof s[i]);
+        rag_buf_init(&s[i].body, 1000);
+        OK(rag_http_start(h, &q, &err), &err);
+    }
+}
+
 /* A Retry-After holds back the requests that have not started yet. */
 static void test_hold(void **state)
 {
@@ -488,16 +505,7 @@ static void test_hold(void **state)
     seen s[3];
 
     (void)state;
-    for (size_t i = 0; i < 3; i++) {
-        rag_http_request q = {.path = "/v1/models",
-                              .max_body_bytes = 1000,
-                              .done = on_done,
-                              .ctx = &s[i]};
-
-        memset(&s[i], 0, sizeof s[i]);
-        rag_buf_init(&s[i].body, 1000);
-        OK(rag_http_start(h, &q, &err), &err);
-    }
+    start_all(s, 3, h);
     OK(rag_http_run(h, &err), &err);
     assert_true(now_ms() - t0 >= 1000);
     for (size_t i = 0; i < 3; i++) {
@@ -649,16 +657,7 @@ static void test_in_flight(void **state)
     seen s[7];
 
     (void)state;
-    for (size_t i = 0; i < 7; i++) {
-        rag_http_request q = {.path = "/v1/models",
-                              .max_body_bytes = 1000,
-                              .done = on_done,
-                              .ctx = &s[i]};
-
-        memset(&s[i], 0, sizeof s[i]);
-        rag_buf_init(&s[i].body, 1000);
-        OK(rag_http_start(h, &q, &err), &err);
-    }
+    start_all(s, 7, h);
     OK(rag_http_run(h, &err), &err);
     for (size_t i = 0; i < 7; i++) {
         assert_int_equal(s[i].st, RAG_OK);

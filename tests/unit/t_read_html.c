@@ -231,20 +231,11 @@ static void other_references_stay(void **state)
     }
 }
 
-static rag_status read_and_drop(const char *text)
-{
-    rag_error err;
-    read_docs d;
-    rag_status st = read_bytes(&d, "a.html", text, strlen(text), &err);
-
-    read_free(&d);
-    return st;
-}
-
 static void out_of_memory_is_reported(void **state)
 {
     (void)state;
     CHECK_OOM(read_and_drop(
+        "a.html",
         "<html lang=en><title>T</title><h1>A</h1><p>b<ul><li>c</ul>"
         "<table><tr><th rowspan=2>x<th>y<tr><td>1</table><pre>e</pre>"));
 }

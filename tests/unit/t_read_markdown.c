@@ -189,20 +189,11 @@ static void hostile_texts_are_read_in_time(void **state)
     }
 }
 
-static rag_status read_and_drop(const char *text)
-{
-    rag_error err;
-    read_docs d;
-    rag_status st = read_bytes(&d, "a.md", text, strlen(text), &err);
-
-    read_free(&d);
-    return st;
-}
-
 static void out_of_memory_is_reported(void **state)
 {
     (void)state;
-    CHECK_OOM(read_and_drop("---\ntitle: a\ntags:\n- b\n---\n# H\n\ntext\n\n"
+    CHECK_OOM(read_and_drop("a.md",
+                            "---\ntitle: a\ntags:\n- b\n---\n# H\n\ntext\n\n"
                             "- a\n\n| a |\n|---|\n| 1 |\n"));
 }
 

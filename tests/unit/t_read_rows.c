@@ -239,16 +239,6 @@ static void the_sink_ends_the_reading(void **state)
     (void)close(fd);
 }
 
-static rag_status read_and_drop(const char *name, const char *text)
-{
-    rag_error err;
-    read_docs d;
-    rag_status st = read_bytes(&d, name, text, strlen(text), &err);
-
-    read_free(&d);
-    return st;
-}
-
 static void out_of_memory_is_reported(void **state)
 {
     (void)state;

@@ -130,6 +130,28 @@ out:
     return st;
 }
 
+/* BERT without token types, under names of its own; its head is another. */
+static rag_status distil_sizes(rag_source *s, rag_hfconf *c,
+                               const rag_json *config, rag_error *err)
+{
+    rag_status st;
+
+    if (class_has(config, "ForSequenceClassification"))
+        return unsupported(err, "architectures",
+                           RAG_STR_LIT("DistilBertForSequenceClassification"));
+    s->arch = RAG_ARCH_BERT;
+    s->no_types = true;
+    s->norm_eps = 1e-12f;
+    TRY(act_of(&s->act, config, "activation", err));
+    TRY(count_of(&s->hidden, config, "dim", 768, err));
+    TRY(count_of(&s->n_layers, config, "n_layers", 6, err));
+    TRY(count_of(&s->n_heads, config, "n_heads", 12, err));
+    TRY(count_of(&s->ffn, config, "hidden_dim", 3072, err));
+    TRY(count_of(&c->most_tokens, config, "max_position_embeddings", 512, err));
+out:
+    return st;
+}
+
 /* The base of a rotation: the older key, else the newer rope_parameters. */
 static rag_status rope_base(float *out, const rag_json *config, const char *key,
                             const char *kind, double def, rag_error *err)
@@ -201,6 +223,8 @@ rag_status rag_hfconf_model(rag_source *s, rag_hfconf *c,
     rag_status st;
 
     s->head = RAG_HEAD_NONE;
+    if (rag_str_eqz(type, "distilbert"))
+        return distil_sizes(s, c, config, err);
     if (rag_str_eqz(type, "bert") || roberta)
         st = bert_sizes(s, c, config, roberta, err);
     else if (rag_str_eqz(type, "modernbert"))
@@ -485,7 +509,14 @@ static const family families[] = {
      "Represent this sentence for searching relevant passages: ", ""},
     {"arctic-embed", NULL, RAG_POOL_CLS, "query: ", ""},
     {"minilm", NULL, RAG_POOL_MEAN, "", ""},
+    {"gte-modernbert", NULL, RAG_POOL_CLS, "", ""},
     {"gte-", NULL, RAG_POOL_MEAN, "", ""},
+    {"modernbert-embed", NULL, RAG_POOL_MEAN,
+     "search_query: ", "search_document: "},
+    {"mxbai-embed-large", NULL, RAG_POOL_CLS,
+     "Represent this sentence for searching relevant passages: ", ""},
+    {"mxbai-embed-xsmall", NULL, RAG_POOL_MEAN,
+     "Represent this sentence for searching relevant passages: ", ""},
     {"granite-embedding", NULL, RAG_POOL_CLS, "", ""},
     {"bekko-embedding", NULL, RAG_POOL_MEAN, "", ""},
 };

@@ -205,6 +205,7 @@ typedef struct rag_source {
     rag_source_act act;
     rag_source_pooling pooling;
     rag_source_head head;
+    bool no_types;  /* DistilBERT: no table of token types */
     bool normalise; /* vectors to unit length (all models so far) */
     uint32_t hidden;
     uint32_t n_layers;

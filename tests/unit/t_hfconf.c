@@ -82,6 +82,26 @@ static void test_bert(void **state)
     assert_int_equal(s.pooling, RAG_POOL_CLS);
 }
 
+static void test_distilbert(void **state)
+{
+    (void)state;
+    OK(with(model, "{\"model_type\":\"distilbert\",\"dim\":384,\"n_layers\":3,"
+                   "\"n_heads\":6,\"hidden_dim\":1536,\"activation\":\"gelu\","
+                   "\"max_position_embeddings\":128}"),
+       &err);
+    assert_int_equal(s.arch, RAG_ARCH_BERT);
+    assert_true(s.no_types);
+    assert_int_equal(s.hidden, 384);
+    assert_int_equal(s.ffn, 1536);
+    assert_int_equal(s.n_heads, 6);
+    assert_int_equal(s.n_layers, 3);
+    assert_int_equal(c.most_tokens, 128);
+    assert_int_equal(with(model,
+                          "{\"model_type\":\"distilbert\",\"architectures\":["
+                          "\"DistilBertForSequenceClassification\"]}"),
+                     RAG_E_UNSUPPORTED);
+}
+
 static void test_roberta(void **state)
 {
     (void)state;
@@ -303,6 +323,13 @@ static void test_known(void **state)
     assert_string_equal(s.query_prefix, "query: ");
     known("multilingual-e5-large-instruct");
     assert_int_equal(s.pooling, 0);
+    known("gte-modernbert-base");
+    assert_int_equal(s.pooling, RAG_POOL_CLS);
+    known("nomic-ai/modernbert-embed-base");
+    assert_string_equal(s.query_prefix, "search_query: ");
+    assert_string_equal(s.passage_prefix, "search_document: ");
+    known("mxbai-embed-large-v1");
+    assert_int_equal(s.pooling, RAG_POOL_CLS);
     known("my-own");
     assert_int_equal(s.pooling, 0);
     /* what the files said stays */
@@ -353,6 +380,13 @@ static void test_names(void **state)
                "bert.encoder.layer.11.attention.self.query.weight",
                RAG_PART_Q_W, 11);
     check_name(bert, RAG_HEAD_NONE,
+               "distilbert.transformer.layer.5.attention.out_lin.bias",
+               RAG_PART_MIX_B, 5);
+    check_name(bert, RAG_HEAD_NONE, "transformer.layer.0.ffn.lin2.weight",
+               RAG_PART_DOWN_W, 0);
+    check_name(modern, RAG_HEAD_NONE, "transformer.layer.0.ffn.lin2.weight", -1,
+               0);
+    check_name(bert, RAG_HEAD_NONE,
                "0.auto_model.encoder.layer.3.output.LayerNorm.bias",
                RAG_PART_NORM2_B, 3);
     check_name(bert, RAG_HEAD_NONE, "roberta.embeddings.LayerNorm.gamma",
@@ -382,6 +416,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bert),
+        cmocka_unit_test(test_distilbert),
         cmocka_unit_test(test_roberta),
         cmocka_unit_test(test_modernbert),
         cmocka_unit_test(test_activations),

@@ -164,6 +164,27 @@ static rag_status rope_base(float *out, const rag_json *config, const char *key,
     return real_of(out, config, key, def, err);
 }
 
+/* Newer files list the kind of every layer: each `every`-th from the first on
+ * must be a global one, as the encoder has them. */
+static rag_status check_layer_types(const rag_json *config, uint32_t every,
+                                    rag_error *err)
+{
+    const rag_json *i = rag_json_first(rag_json_get(config, "layer_types"));
+
+    for (uint32_t n = 0; i != NULL; i = rag_json_next(i), n++) {
+        rag_str type = {NULL, 0};
+
+        if (!rag_json_str(&type, i) ||
+            !rag_str_eqz(type, n % every == 0 ? "full_attention"
+                                              : "sliding_attention"))
+            return rag_fail(err, RAG_E_UNSUPPORTED,
+                            "layer_types: layer %u is not as "
+                            "global_attn_every_n_layers %u has it",
+                            n, every);
+    }
+    return RAG_OK;
+}
+
 static rag_status modern_sizes(rag_source *s, const rag_json *config,
                                rag_error *err)
 {
@@ -177,6 +198,7 @@ static rag_status modern_sizes(rag_source *s, const rag_json *config,
     TRY(count_of(&s->local_window, config, "local_attention", 128, err));
     TRY(count_of(&s->global_every, config, "global_attn_every_n_layers", 3,
                  err));
+    TRY(check_layer_types(config, s->global_every, err));
     TRY(rope_base(&s->rope_global, config, "global_rope_theta",
                   "full_attention", 160000, err));
     TRY(rope_base(&s->rope_local, config, "local_rope_theta",

@@ -134,6 +134,8 @@ static void test_modernbert(void **state)
             "{\"model_type\":\"modernbert\",\"rope_parameters\":{"
             "\"full_attention\":{\"rope_theta\":80000},"
             "\"sliding_attention\":{\"rope_theta\":7}},"
+            "\"global_attn_every_n_layers\":2,\"layer_types\":["
+            "\"full_attention\",\"sliding_attention\",\"full_attention\"],"
             "\"architectures\":[\"ModernBertForSequence"
             "Classification\"],\"classifier_pooling\":\"mean\"," BERT "}"),
        &err);
@@ -201,6 +203,11 @@ static void test_refuses_models(void **state)
          RAG_E_FORMAT, "max_position_embeddings"},
         {"{\"model_type\":\"roberta\",\"pad_token_id\":-7," BERT "}",
          RAG_E_FORMAT, "pad_token_id"},
+        {"{\"model_type\":\"modernbert\",\"layer_types\":[\"full_attention\","
+         "\"full_attention\"]," BERT "}",
+         RAG_E_UNSUPPORTED, "layer 1 is not"},
+        {"{\"model_type\":\"modernbert\",\"layer_types\":[7]," BERT "}",
+         RAG_E_UNSUPPORTED, "layer 0 is not"},
         {"{\"model_type\":\"modernbert\",\"hidden_activation\":\"mish\"," BERT
          "}",
          RAG_E_UNSUPPORTED, "mish"},

@@ -61,6 +61,11 @@ bool rag_class_bert_mark(uint32_t cp)
     return in(bert_marks, COUNT(bert_marks), cp);
 }
 
+bool rag_class_accent(uint32_t cp)
+{
+    return in(accents, COUNT(accents), cp);
+}
+
 bool rag_class_bert_punctuation(uint32_t cp)
 {
     return in(bert_punctuation, COUNT(bert_punctuation), cp);

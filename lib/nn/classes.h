@@ -43,6 +43,7 @@ unsigned rag_class_bits(uint32_t cp);
 /* BertNormalizer's and BertPreTokenizer's. */
 bool rag_class_bert_dropped(uint32_t cp); /* by clean_text */
 bool rag_class_bert_mark(uint32_t cp);    /* by strip_accents */
+bool rag_class_accent(uint32_t cp);       /* by StripAccents */
 bool rag_class_bert_punctuation(uint32_t cp);
 bool rag_class_bert_han(uint32_t cp); /* handle_chinese_chars */
 /* char::to_lowercase: how many code points were written, 1 or 2. */

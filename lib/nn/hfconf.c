@@ -130,6 +130,28 @@ out:
     return st;
 }
 
+/* BERT without token types, under names of its own; its head is another. */
+static rag_status distil_sizes(rag_source *s, rag_hfconf *c,
+                               const rag_json *config, rag_error *err)
+{
+    rag_status st;
+
+    if (class_has(config, "ForSequenceClassification"))
+        return unsupported(err, "architectures",
+                           RAG_STR_LIT("DistilBertForSequenceClassification"));
+    s->arch = RAG_ARCH_BERT;
+    s->no_types = true;
+    s->norm_eps = 1e-12f;
+    TRY(act_of(&s->act, config, "activation", err));
+    TRY(count_of(&s->hidden, config, "dim", 768, err));
+    TRY(count_of(&s->n_layers, config, "n_layers", 6, err));
+    TRY(count_of(&s->n_heads, config, "n_heads", 12, err));
+    TRY(count_of(&s->ffn, config, "hidden_dim", 3072, err));
+    TRY(count_of(&c->most_tokens, config, "max_position_embeddings", 512, err));
+out:
+    return st;
+}
+
 /* The base of a rotation: the older key, else the newer rope_parameters. */
 static rag_status rope_base(float *out, const rag_json *config, const char *key,
                             const char *kind, double def, rag_error *err)
@@ -140,6 +162,27 @@ static rag_status rope_base(float *out, const rag_json *config, const char *key,
     if (rag_json_is_null(rag_json_get(config, key)) && rag_json_is_obj(p))
         return real_of(out, p, "rope_theta", def, err);
     return real_of(out, config, key, def, err);
+}
+
+/* Newer files list the kind of every layer: each `every`-th from the first on
+ * must be a global one, as the encoder has them. */
+static rag_status check_layer_types(const rag_json *config, uint32_t every,
+                                    rag_error *err)
+{
+    const rag_json *i = rag_json_first(rag_json_get(config, "layer_types"));
+
+    for (uint32_t n = 0; i != NULL; i = rag_json_next(i), n++) {
+        rag_str type = {NULL, 0};
+
+        if (!rag_json_str(&type, i) ||
+            !rag_str_eqz(type, n % every == 0 ? "full_attention"
+                                              : "sliding_attention"))
+            return rag_fail(err, RAG_E_UNSUPPORTED,
+                            "layer_types: layer %u is not as "
+                            "global_attn_every_n_layers %u has it",
+                            n, every);
+    }
+    return RAG_OK;
 }
 
 static rag_status modern_sizes(rag_source *s, const rag_json *config,
@@ -155,6 +198,7 @@ static rag_status modern_sizes(rag_source *s, const rag_json *config,
     TRY(count_of(&s->local_window, config, "local_attention", 128, err));
     TRY(count_of(&s->global_every, config, "global_attn_every_n_layers", 3,
                  err));
+    TRY(check_layer_types(config, s->global_every, err));
     TRY(rope_base(&s->rope_global, config, "global_rope_theta",
                   "full_attention", 160000, err));
     TRY(rope_base(&s->rope_local, config, "local_rope_theta",
@@ -201,6 +245,8 @@ rag_status rag_hfconf_model(rag_source *s, rag_hfconf *c,
     rag_status st;
 
     s->head = RAG_HEAD_NONE;
+    if (rag_str_eqz(type, "distilbert"))
+        return distil_sizes(s, c, config, err);
     if (rag_str_eqz(type, "bert") || roberta)
         st = bert_sizes(s, c, config, roberta, err);
     else if (rag_str_eqz(type, "modernbert"))
@@ -485,7 +531,14 @@ static const family families[] = {
      "Represent this sentence for searching relevant passages: ", ""},
     {"arctic-embed", NULL, RAG_POOL_CLS, "query: ", ""},
     {"minilm", NULL, RAG_POOL_MEAN, "", ""},
+    {"gte-modernbert", NULL, RAG_POOL_CLS, "", ""},
     {"gte-", NULL, RAG_POOL_MEAN, "", ""},
+    {"modernbert-embed", NULL, RAG_POOL_MEAN,
+     "search_query: ", "search_document: "},
+    {"mxbai-embed-large", NULL, RAG_POOL_CLS,
+     "Represent this sentence for searching relevant passages: ", ""},
+    {"mxbai-embed-xsmall", NULL, RAG_POOL_MEAN,
+     "Represent this sentence for searching relevant passages: ", ""},
     {"granite-embedding", NULL, RAG_POOL_CLS, "", ""},
     {"bekko-embedding", NULL, RAG_POOL_MEAN, "", ""},
 };

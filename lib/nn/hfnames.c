@@ -31,6 +31,23 @@ static const known bert_layer[] = {
     {"output.dense.bias", RAG_PART_DOWN_B},
     {"output.LayerNorm.weight", RAG_PART_NORM2_W},
     {"output.LayerNorm.bias", RAG_PART_NORM2_B},
+    /* DistilBERT's */
+    {"attention.q_lin.weight", RAG_PART_Q_W},
+    {"attention.q_lin.bias", RAG_PART_Q_B},
+    {"attention.k_lin.weight", RAG_PART_K_W},
+    {"attention.k_lin.bias", RAG_PART_K_B},
+    {"attention.v_lin.weight", RAG_PART_V_W},
+    {"attention.v_lin.bias", RAG_PART_V_B},
+    {"attention.out_lin.weight", RAG_PART_MIX_W},
+    {"attention.out_lin.bias", RAG_PART_MIX_B},
+    {"sa_layer_norm.weight", RAG_PART_NORM1_W},
+    {"sa_layer_norm.bias", RAG_PART_NORM1_B},
+    {"ffn.lin1.weight", RAG_PART_UP_W},
+    {"ffn.lin1.bias", RAG_PART_UP_B},
+    {"ffn.lin2.weight", RAG_PART_DOWN_W},
+    {"ffn.lin2.bias", RAG_PART_DOWN_B},
+    {"output_layer_norm.weight", RAG_PART_NORM2_W},
+    {"output_layer_norm.bias", RAG_PART_NORM2_B},
     {NULL, RAG_PART_WORDS},
 };
 
@@ -92,7 +109,7 @@ static rag_str without_prefix(rag_str name)
 {
     static const char *const prefixes[] = {"0.",     "auto_model.", "module.",
                                            "bert.",  "roberta.",    "model.",
-                                           "inner.", NULL};
+                                           "inner.", "distilbert.", NULL};
     bool again = true;
 
     while (again) {
@@ -179,7 +196,8 @@ bool rag_hfnames_find(rag_source_part *part, uint32_t *layer,
     if (look_up(part, top, name) ||
         (in_head != NULL && look_up(part, in_head, name)))
         return true;
-    if (!take_layer(layer, &name, modern ? "layers." : "encoder.layer."))
+    if (!take_layer(layer, &name, modern ? "layers." : "encoder.layer.") &&
+        (modern || !take_layer(layer, &name, "transformer.layer.")))
         return false;
     return look_up(part, modern ? modern_layer : bert_layer, name);
 }

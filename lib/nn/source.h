@@ -154,6 +154,17 @@ typedef enum rag_tokens_form {
     RAG_FORM_NMT       /* a map of code points (E5S1); nmt below */
 } rag_tokens_form;
 
+/* WordPiece: what is done to every code point, in order. */
+typedef enum rag_tokens_norm {
+    RAG_NORM_END,
+    RAG_NORM_CLEAN,   /* BertNormalizer's: controls go */
+    RAG_NORM_ACCENTS, /* BertNormalizer's: NFD, marks without width go */
+    RAG_NORM_LOWER,
+    RAG_NORM_NFD,
+    RAG_NORM_STRIP /* StripAccents: marks go */
+} rag_tokens_norm;
+#define RAG_NORM_MOST 8u
+
 typedef struct rag_source_tokens {
     rag_tokens_kind kind;
     rag_str *pieces; /* [n_pieces], as the model has them: U+2581 for a
@@ -175,6 +186,9 @@ typedef struct rag_source_tokens {
                       * spaces */
     bool lowercase;
     bool strip_accents;
+    /* WordPiece, in place of the three above: RAG_NORM_END behind the last;
+     * empty: clean, strip_accents, lowercase in this order */
+    uint8_t norms[RAG_NORM_MOST];
     bool cjk_spaces;       /* WordPiece: spaces around Han characters */
     bool join_punctuation; /* WordPiece: it is no word by itself */
     bool digits_apart;     /* WordPiece: each is a word by itself */
@@ -205,6 +219,7 @@ typedef struct rag_source {
     rag_source_act act;
     rag_source_pooling pooling;
     rag_source_head head;
+    bool no_types;  /* DistilBERT: no table of token types */
     bool normalise; /* vectors to unit length (all models so far) */
     uint32_t hidden;
     uint32_t n_layers;

@@ -136,7 +136,8 @@ rag_status rag_source_check_bert(const rag_source *s, rag_error *err)
                  {RAG_PART_NORM2_B, "second norm (bias)"}};
 
     for (size_t i = 0; i < sizeof top / sizeof top[0]; i++)
-        if (!has(s, top[i].part, 0))
+        if (!has(s, top[i].part, 0) &&
+            !(s->no_types && top[i].part == RAG_PART_TYPES))
             return rag_fail(err, RAG_E_FORMAT, "the model lacks its %s",
                             top[i].name);
     for (uint32_t n = 0; n < s->n_layers && n < RAG_WEIGHTS_MAX_LAYERS; n++) {

@@ -52,37 +52,97 @@ out:
     return st;
 }
 
-/* What cp becomes: how many code points were written to out[MOST]. */
-static size_t normalise(uint32_t *out, const rag_source_tokens *s, uint32_t cp)
+/* What one code point becomes by one step: how many were written to out[4]. */
+static size_t normalise_one(uint32_t out[4], uint8_t norm, uint32_t cp)
 {
-    uint32_t form[4];
-    size_t n_form = 0;
     size_t n = 0;
 
-    if (s->clean && rag_class_bert_dropped(cp))
-        return 0;
-    if (s->strip_accents)
-        n_form = rag_class_decompose(form, 4, cp);
-    if (n_form == 0)
-        form[n_form++] = cp;
-    for (size_t i = 0; i < n_form; i++) {
-        if (s->strip_accents && rag_class_bert_mark(form[i]))
-            continue;
-        if (s->lowercase)
-            n += rag_class_lower(out + n, form[i]);
-        else
-            out[n++] = form[i];
+    switch ((rag_tokens_norm)norm) {
+    case RAG_NORM_CLEAN:
+        if (rag_class_bert_dropped(cp))
+            return 0;
+        break;
+    case RAG_NORM_LOWER:
+        return rag_class_lower(out, cp);
+    case RAG_NORM_ACCENTS:
+    case RAG_NORM_NFD:
+        n = rag_class_decompose(out, 4, cp);
+        break;
+    case RAG_NORM_STRIP:
+        if (rag_class_accent(cp))
+            return 0;
+        break;
+    case RAG_NORM_END:
+        break;
+    }
+    if (n == 0)
+        out[n++] = cp;
+    if (norm == RAG_NORM_ACCENTS) {
+        size_t kept = 0;
+
+        for (size_t i = 0; i < n; i++) {
+            if (!rag_class_bert_mark(out[i]))
+                out[kept++] = out[i];
+        }
+        n = kept;
     }
     return n;
 }
 
+/* What cp becomes: how many code points were written to out[MOST]. */
+static size_t normalise(uint32_t *out, const uint8_t *norms, uint32_t cp)
+{
+    size_t n = 1;
+
+    out[0] = cp;
+    for (size_t k = 0; k < RAG_NORM_MOST && norms[k] != RAG_NORM_END; k++) {
+        uint32_t from[MOST];
+        size_t n_from = n;
+
+        memcpy(from, out, n * sizeof *out);
+        n = 0;
+        for (size_t i = 0; i < n_from; i++) {
+            uint32_t made[4];
+            size_t n_made = normalise_one(made, norms[k], from[i]);
+
+            for (size_t m = 0; m < n_made && n < MOST; m++)
+                out[n++] = made[m];
+        }
+    }
+    return n;
+}
+
+/* The steps of s; the settings of BertNormalizer are three. */
+static void norms_of(uint8_t norms[RAG_NORM_MOST], const rag_source_tokens *s)
+{
+    size_t n = 0;
+    bool lowers = false;
+
+    for (size_t i = 0; i < RAG_NORM_MOST; i++)
+        lowers = lowers || s->norms[i] == RAG_NORM_LOWER;
+    memset(norms, RAG_NORM_END, RAG_NORM_MOST);
+    if (s->norms[0] != RAG_NORM_END) {
+        if (s->lowercase && !lowers) /* not the tokenizer's own: goes first */
+            norms[n++] = RAG_NORM_LOWER;
+        memcpy(norms + n, s->norms, RAG_NORM_MOST - n);
+        return;
+    }
+    if (s->clean)
+        norms[n++] = RAG_NORM_CLEAN;
+    if (s->strip_accents)
+        norms[n++] = RAG_NORM_ACCENTS;
+    if (s->lowercase)
+        norms[n++] = RAG_NORM_LOWER;
+}
+
 /* The table's entry; *n bytes of text are what cp becomes, in room. */
 static bool entry_of(char *room, size_t *n, bool *alone,
-                     const rag_source_tokens *s, uint32_t cp)
+                     const rag_source_tokens *s, const uint8_t *norms,
+                     uint32_t cp)
 {
     bool han = s->cjk_spaces && rag_class_bert_han(cp);
     uint32_t made[MOST];
-    size_t n_made = normalise(made, s, cp);
+    size_t n_made = normalise(made, norms, cp);
     bool apart = han;
 
     *n = 0;
@@ -115,6 +175,9 @@ static rag_status fill_page(uint32_t *page, rag_buf *text,
                             const rag_source_tokens *s, uint32_t p,
                             rag_error *err)
 {
+    uint8_t norms[RAG_NORM_MOST];
+
+    norms_of(norms, s);
     for (uint32_t i = 0; i < RAG_NMT_PAGE; i++) {
         uint32_t cp = p * RAG_NMT_PAGE + i;
         char room[MOST_BYTES];
@@ -124,7 +187,7 @@ static rag_status fill_page(uint32_t *page, rag_buf *text,
         page[i] = 0;
         if (cp >= 0xD800 && cp <= 0xDFFF)
             continue;
-        if (!entry_of(room, &n, &alone, s, cp))
+        if (!entry_of(room, &n, &alone, s, norms, cp))
             continue;
         if (alone) {
             page[i] = RAG_TOKENS_ALONE;

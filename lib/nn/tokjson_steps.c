@@ -97,13 +97,84 @@ bool rag_tokjson_has_step(const rag_json *step, const char *list,
 
 /* ---- normalizers ------------------------------------------------------- */
 
-static rag_status bert_normalizer(rag_tokjson *t, const rag_json *n)
+/* Puts a step behind those of WordPiece that are there. The last place stays
+ * free. */
+static rag_status add_norm(rag_tokjson *t, rag_tokens_norm norm, rag_error *err)
 {
+    size_t n = 0;
+
+    while (t->out->norms[n] != RAG_NORM_END)
+        n++;
+    if (n + 2 >= RAG_NORM_MOST)
+        return rag_fail(err, RAG_E_LIMIT, "too many normalizers");
+    t->out->norms[n] = (uint8_t)norm;
+    return RAG_OK;
+}
+
+static rag_status bert_normalizer(rag_tokjson *t, const rag_json *n,
+                                  rag_error *err)
+{
+    rag_status st = RAG_OK;
+
     t->out->clean = flag(n, "clean_text", true);
     t->out->cjk_spaces = flag(n, "handle_chinese_chars", true);
     t->out->lowercase = flag(n, "lowercase", true);
     t->out->strip_accents = flag(n, "strip_accents", t->out->lowercase);
+    if (t->out->clean)
+        TRY(add_norm(t, RAG_NORM_CLEAN, err));
+    if (t->out->strip_accents)
+        TRY(add_norm(t, RAG_NORM_ACCENTS, err));
+    if (t->out->lowercase)
+        TRY(add_norm(t, RAG_NORM_LOWER, err));
+out:
+    return st;
+}
+
+/* WordPiece: all that is done to code points one by one; *known is whether
+ * this is a step of that kind. */
+static rag_status word_normalizer(rag_tokjson *t, bool *known,
+                                  const rag_json *n, rag_error *err)
+{
+    rag_str type = rag_json_get_str(n, "type");
+    rag_str regex = rag_json_get_str(rag_json_get(n, "pattern"), "Regex");
+
+    *known = true;
+    if (rag_str_eqz(type, "BertNormalizer"))
+        return bert_normalizer(t, n, err);
+    if (rag_str_eqz(type, "Lowercase")) {
+        t->out->lowercase = true;
+        return add_norm(t, RAG_NORM_LOWER, err);
+    }
+    if (rag_str_eqz(type, "StripAccents")) {
+        t->out->strip_accents = true;
+        return add_norm(t, RAG_NORM_STRIP, err);
+    }
+    if (rag_str_eqz(type, "NFD"))
+        return add_norm(t, RAG_NORM_NFD, err);
+    /* white space is a border of words in any case */
+    *known = rag_str_eqz(type, "Strip") ||
+             (rag_str_eqz(type, "Replace") && rag_str_eqz(regex, "\\s+") &&
+              rag_str_eqz(rag_json_get_str(n, "content"), " "));
     return RAG_OK;
+}
+
+/* NFD puts the marks of a character into an order, which this cannot: they must
+ * all go afterwards. */
+static rag_status check_norms(rag_tokjson *t, rag_error *err)
+{
+    const uint8_t *norms = t->out->norms;
+    bool open = false;
+
+    for (size_t i = 0; i < RAG_NORM_MOST; i++) {
+        if (norms[i] == RAG_NORM_NFD)
+            open = true;
+        else if (norms[i] == RAG_NORM_STRIP)
+            open = false;
+    }
+    return open ? rag_tokjson_unsupported(err,
+                                          "without StripAccents, normalizer",
+                                          RAG_STR_LIT("NFD"))
+                : RAG_OK;
 }
 
 static rag_status precompiled(rag_tokjson *t, const rag_json *n, rag_error *err)
@@ -156,11 +227,12 @@ static rag_status normalizer(rag_tokjson *t, const rag_json *n, rag_error *err)
     bool sp = kind == RAG_TOKENS_UNIGRAM || kind == RAG_TOKENS_SP_BPE;
     rag_str type = rag_json_get_str(n, "type");
 
-    if (rag_str_eqz(type, "BertNormalizer") && kind == RAG_TOKENS_WORDPIECE)
-        return bert_normalizer(t, n);
-    if (rag_str_eqz(type, "Lowercase") && kind == RAG_TOKENS_WORDPIECE) {
-        t->out->lowercase = true;
-        return RAG_OK;
+    if (kind == RAG_TOKENS_WORDPIECE) {
+        bool known;
+        rag_status st = word_normalizer(t, &known, n, err);
+
+        if (st != RAG_OK || known)
+            return st;
     }
     if (rag_str_eqz(type, "Precompiled") && sp && !t->space_mapped &&
         t->out->form == RAG_FORM_NONE)
@@ -193,6 +265,7 @@ rag_status rag_tokjson_normalizer(rag_tokjson *t, rag_error *err)
                 err));
     for (size_t i = 0; i < s.n; i++)
         TRY(normalizer(t, s.all[i], err));
+    st = check_norms(t, err);
 out:
     return st;
 }

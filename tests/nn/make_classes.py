@@ -60,6 +60,8 @@ table("numbers", "\\p{N}", matched(r"\p{N}"))
 table("upper", "\\p{Lu}, \\p{Lt}", matched(r"[\p{Lu}\p{Lt}]"))
 table("lower", "\\p{Ll}", matched(r"\p{Ll}"))
 table("marks", "\\p{M}", matched(r"\p{M}"))
+table("accents", "StripAccents leaves it out",
+      dropped(normalizers.StripAccents()))
 table("digits", "Digits", apart(pre_tokenizers.Digits(True)))
 assert apart(pre_tokenizers.Punctuation()) == apart(
     pre_tokenizers.BertPreTokenizer())

@@ -11,9 +11,9 @@
 
 static const random_model models[] = {
     {"xlmr_labels", RAG_ARCH_BERT, true, RAG_POOL_CLS, RAG_HEAD_XLMR, 3,
-     RAG_ACT_GELU},
+     RAG_ACT_GELU, false},
     {"modernbert_score", RAG_ARCH_MODERNBERT, false, RAG_POOL_CLS,
-     RAG_HEAD_MODERNBERT, 1, RAG_ACT_GELU}};
+     RAG_HEAD_MODERNBERT, 1, RAG_ACT_GELU, false}};
 
 int main(int argc, char **argv)
 {

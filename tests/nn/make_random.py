@@ -75,6 +75,15 @@ BERT = [
     ("encoder.layer.%d.output.LayerNorm.weight", "NORM2_W"),
     ("encoder.layer.%d.output.LayerNorm.bias", "NORM2_B"),
 ]
+DISTIL = [(n, p) for n, p in BERT[:5] if p != "TYPES"] + [
+    ("transformer.layer.%d.attention." + n + k, p + e)
+    for n, p in (("q_lin.", "Q_"), ("k_lin.", "K_"), ("v_lin.", "V_"),
+                 ("out_lin.", "MIX_"))
+    for k, e in (("weight", "W"), ("bias", "B"))] + [
+    ("transformer.layer.%d." + n + k, p + e)
+    for n, p in (("sa_layer_norm.", "NORM1_"), ("ffn.lin1.", "UP_"),
+                 ("ffn.lin2.", "DOWN_"), ("output_layer_norm.", "NORM2_"))
+    for k, e in (("weight", "W"), ("bias", "B"))]
 MODERN = [
     ("embeddings.tok_embeddings.weight", "WORDS"),
     ("embeddings.norm.weight", "EMBED_NORM_W"),
@@ -136,6 +145,11 @@ def make(kind, labels, pooling, act):
                           type_vocab_size=2, layer_norm_eps=1e-12, **common)
         m = (tf.BertForSequenceClassification if labels else tf.BertModel)(c)
         prefix, names, layers = "bert.", BERT, 2
+    elif kind == "distil":
+        c = tf.DistilBertConfig(vocab_size=VOCAB, dim=HIDDEN, hidden_dim=FFN,
+                                n_layers=2, n_heads=HEADS, activation=act,
+                                max_position_embeddings=WINDOW)
+        m, prefix, names, layers = tf.DistilBertModel(c), "distil.", DISTIL, 2
     elif kind == "xlmr":
         c = tf.XLMRobertaConfig(num_hidden_layers=2, layer_norm_eps=1e-5,
                                 max_position_embeddings=WINDOW + 2,
@@ -228,6 +242,7 @@ def main():
     run("bert_silu", "bert", 0, "max", "silu")
     run("bert_tanh", "bert", 0, "weighted", "gelu_new")
     run("bert_relu", "bert", 0, "mean", "relu")
+    run("distil_mean", "distil", 0, "mean")
 
 
 main()

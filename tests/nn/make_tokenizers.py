@@ -151,6 +151,18 @@ def bert(corpus, lowercase, strip):
     return tok
 
 
+def bert_sequence(corpus):
+    """The same of normalizers and pre-tokenizers one by one."""
+    tok = bert(corpus, True, None)
+    tok.normalizer = normalizers.Sequence([
+        normalizers.Strip(), normalizers.NFD(), normalizers.Lowercase(),
+        normalizers.StripAccents(), normalizers.Replace(Regex(r"\s+"), " ")])
+    tok.pre_tokenizer = pre_tokenizers.Sequence([
+        pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Punctuation(),
+        pre_tokenizers.Digits(individual_digits=True)])
+    return tok
+
+
 def roberta(corpus):
     tok = Tokenizer(models.BPE())
     tok.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
@@ -297,6 +309,7 @@ def main(lines_path, docs, path, others):
     make = {"bert_uncased": lambda: bert(corpus, True, None),
             "bert_cased": lambda: bert(corpus, False, False),
             "bert_lower": lambda: bert(corpus, True, False),
+            "bert_sequence": lambda: bert_sequence(corpus),
             "roberta": lambda: roberta(corpus),
             "modernbert": lambda: modern(corpus, None),
             "llama3": lambda: modern(corpus, LLAMA3),
@@ -309,7 +322,8 @@ def main(lines_path, docs, path, others):
             tok = one()
             save(path, name, tok)
             write_ids(path, name, hugging_face(tok), texts, name in
-                      ("bert_uncased", "bert_cased", "bert_lower", "roberta",
+                      ("bert_uncased", "bert_cased", "bert_lower",
+                       "bert_sequence", "roberta",
                        "llama3", "o200k", "steps"))
     for name, kind in (("sp_bpe_scores", "bpe"), ("unigram", "unigram")):
         if not is_there(path, name):

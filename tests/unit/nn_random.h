@@ -34,6 +34,7 @@ typedef struct random_model {
     rag_source_head head;
     uint32_t n_labels;
     rag_source_act act;
+    bool no_types; /* as DistilBERT */
 } random_model;
 
 static inline uint32_t random_mix(uint32_t seed, uint32_t i)
@@ -87,7 +88,7 @@ static inline void random_add(rag_source *s, rag_source_part part,
                              .bytes = (const unsigned char *)x};
 }
 
-static inline void random_bert(rag_source *s, bool xlmr)
+static inline void random_bert(rag_source *s, bool xlmr, bool no_types)
 {
     uint64_t h = RANDOM_HIDDEN;
     uint64_t f = RANDOM_FFN;
@@ -96,7 +97,8 @@ static inline void random_bert(rag_source *s, bool xlmr)
     s->norm_eps = xlmr ? 1e-5f : 1e-12f;
     random_add(s, RAG_PART_WORDS, 0, RANDOM_VOCAB, h);
     random_add(s, RAG_PART_POSITIONS, 0, RANDOM_WINDOW, h);
-    random_add(s, RAG_PART_TYPES, 0, xlmr ? 1 : 2, h);
+    if (!no_types)
+        random_add(s, RAG_PART_TYPES, 0, xlmr ? 1 : 2, h);
     random_add(s, RAG_PART_EMBED_NORM_W, 0, 1, h);
     random_add(s, RAG_PART_EMBED_NORM_B, 0, 1, h);
     for (uint32_t l = 0; l < 2; l++) {
@@ -216,7 +218,7 @@ static inline void random_source(rag_source *s, const random_model *m)
     if (m->arch == RAG_ARCH_MODERNBERT)
         random_modern(s);
     else
-        random_bert(s, m->xlmr);
+        random_bert(s, m->xlmr, m->no_types);
     random_head(s);
     random_tokens(s, m->xlmr);
 }

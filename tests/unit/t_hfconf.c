@@ -82,6 +82,26 @@ static void test_bert(void **state)
     assert_int_equal(s.pooling, RAG_POOL_CLS);
 }
 
+static void test_distilbert(void **state)
+{
+    (void)state;
+    OK(with(model, "{\"model_type\":\"distilbert\",\"dim\":384,\"n_layers\":3,"
+                   "\"n_heads\":6,\"hidden_dim\":1536,\"activation\":\"gelu\","
+                   "\"max_position_embeddings\":128}"),
+       &err);
+    assert_int_equal(s.arch, RAG_ARCH_BERT);
+    assert_true(s.no_types);
+    assert_int_equal(s.hidden, 384);
+    assert_int_equal(s.ffn, 1536);
+    assert_int_equal(s.n_heads, 6);
+    assert_int_equal(s.n_layers, 3);
+    assert_int_equal(c.most_tokens, 128);
+    assert_int_equal(with(model,
+                          "{\"model_type\":\"distilbert\",\"architectures\":["
+                          "\"DistilBertForSequenceClassification\"]}"),
+                     RAG_E_UNSUPPORTED);
+}
+
 static void test_roberta(void **state)
 {
     (void)state;
@@ -114,6 +134,8 @@ static void test_modernbert(void **state)
             "{\"model_type\":\"modernbert\",\"rope_parameters\":{"
             "\"full_attention\":{\"rope_theta\":80000},"
             "\"sliding_attention\":{\"rope_theta\":7}},"
+            "\"global_attn_every_n_layers\":2,\"layer_types\":["
+            "\"full_attention\",\"sliding_attention\",\"full_attention\"],"
             "\"architectures\":[\"ModernBertForSequence"
             "Classification\"],\"classifier_pooling\":\"mean\"," BERT "}"),
        &err);
@@ -181,6 +203,11 @@ static void test_refuses_models(void **state)
          RAG_E_FORMAT, "max_position_embeddings"},
         {"{\"model_type\":\"roberta\",\"pad_token_id\":-7," BERT "}",
          RAG_E_FORMAT, "pad_token_id"},
+        {"{\"model_type\":\"modernbert\",\"layer_types\":[\"full_attention\","
+         "\"full_attention\"]," BERT "}",
+         RAG_E_UNSUPPORTED, "layer 1 is not"},
+        {"{\"model_type\":\"modernbert\",\"layer_types\":[7]," BERT "}",
+         RAG_E_UNSUPPORTED, "layer 0 is not"},
         {"{\"model_type\":\"modernbert\",\"hidden_activation\":\"mish\"," BERT
          "}",
          RAG_E_UNSUPPORTED, "mish"},
@@ -303,6 +330,13 @@ static void test_known(void **state)
     assert_string_equal(s.query_prefix, "query: ");
     known("multilingual-e5-large-instruct");
     assert_int_equal(s.pooling, 0);
+    known("gte-modernbert-base");
+    assert_int_equal(s.pooling, RAG_POOL_CLS);
+    known("nomic-ai/modernbert-embed-base");
+    assert_string_equal(s.query_prefix, "search_query: ");
+    assert_string_equal(s.passage_prefix, "search_document: ");
+    known("mxbai-embed-large-v1");
+    assert_int_equal(s.pooling, RAG_POOL_CLS);
     known("my-own");
     assert_int_equal(s.pooling, 0);
     /* what the files said stays */
@@ -353,6 +387,13 @@ static void test_names(void **state)
                "bert.encoder.layer.11.attention.self.query.weight",
                RAG_PART_Q_W, 11);
     check_name(bert, RAG_HEAD_NONE,
+               "distilbert.transformer.layer.5.attention.out_lin.bias",
+               RAG_PART_MIX_B, 5);
+    check_name(bert, RAG_HEAD_NONE, "transformer.layer.0.ffn.lin2.weight",
+               RAG_PART_DOWN_W, 0);
+    check_name(modern, RAG_HEAD_NONE, "transformer.layer.0.ffn.lin2.weight", -1,
+               0);
+    check_name(bert, RAG_HEAD_NONE,
                "0.auto_model.encoder.layer.3.output.LayerNorm.bias",
                RAG_PART_NORM2_B, 3);
     check_name(bert, RAG_HEAD_NONE, "roberta.embeddings.LayerNorm.gamma",
@@ -382,6 +423,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bert),
+        cmocka_unit_test(test_distilbert),
         cmocka_unit_test(test_roberta),
         cmocka_unit_test(test_modernbert),
         cmocka_unit_test(test_activations),

@@ -219,6 +219,7 @@ static void check(const char *name, bool code_points)
 KIND(bert_uncased, true)
 KIND(bert_cased, true)
 KIND(bert_lower, true)
+KIND(bert_sequence, true)
 KIND(roberta, true)
 KIND(modernbert, false)
 KIND(llama3, true)
@@ -327,6 +328,7 @@ int main(void)
         cmocka_unit_test(test_bert_uncased),
         cmocka_unit_test(test_bert_cased),
         cmocka_unit_test(test_bert_lower),
+        cmocka_unit_test(test_bert_sequence),
         cmocka_unit_test(test_roberta),
         cmocka_unit_test(test_modernbert),
         cmocka_unit_test(test_llama3),

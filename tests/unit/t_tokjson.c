@@ -92,10 +92,10 @@ static void test_wordpiece(void **state)
 
 #define WORDS_HEAD                                                             \
     BERT_HEAD                                                                  \
-        "],\"normalizer\":{\"type\":\"Lowercase\"},\"post_processor\":"        \
-        "{\"type\":\"BertProcessing\",\"sep\":[\"[SEP]\",3],"                  \
-        "\"cls\":[\"[CLS]\",2]},\"pre_tokenizer\":{\"type\":\"Sequence\","     \
-        "\"pretokenizers\":["
+    "],\"normalizer\":{\"type\":\"Lowercase\"},\"post_processor\":"            \
+    "{\"type\":\"BertProcessing\",\"sep\":[\"[SEP]\",3],"                      \
+    "\"cls\":[\"[CLS]\",2]},\"pre_tokenizer\":{\"type\":\"Sequence\","         \
+    "\"pretokenizers\":["
 #define WORDS_MODEL                                                            \
     "]},\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\","            \
     "\"continuing_subword_prefix\":\"##\",\"vocab\":{\"[PAD]\":0,"             \
@@ -248,8 +248,17 @@ static void test_refused(void **state)
                     "{\"type\":\"ByteLevel\"}]}}",
            no, "x+");
     refuse(BERT_HEAD "]," BERT_MODEL, no, "BertPreTokenizer");
-    refuse(BERT_HEAD "],\"normalizer\":{\"type\":\"StripAccents\"}," BERT_MODEL,
-           no, "StripAccents");
+    refuse(BERT_HEAD "],\"normalizer\":{\"type\":\"NFKD\"}," BERT_MODEL, no,
+           "NFKD");
+    refuse(BERT_HEAD
+           "],\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":["
+           "{\"type\":\"StripAccents\"},{\"type\":\"NFD\"}]}," BERT_MODEL,
+           no, "without StripAccents, normalizer NFD");
+    refuse(BERT_HEAD
+           "],\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":["
+           "{\"type\":\"BertNormalizer\"},{\"type\":\"BertNormalizer\"},"
+           "{\"type\":\"BertNormalizer\"}]}," BERT_MODEL,
+           RAG_E_LIMIT, "normalizers");
     refuse(BERT_HEAD
            ",{\"id\":12,\"content\":\"q\",\"normalized\":true}]," BERT_STEPS
                BERT_MODEL,

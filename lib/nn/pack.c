@@ -134,7 +134,7 @@ out:
     return st;
 }
 
-static rag_status put_layers(writer *w, rag_error *err)
+static rag_status put_layers(writer *w, rag_pack_shift *shift, rag_error *err)
 {
     size_t n_bytes = rag_weights_layer_bytes(&w->head);
     unsigned char *layer = rag_malloc(n_bytes);
@@ -145,6 +145,7 @@ static rag_status put_layers(writer *w, rag_error *err)
     TRY(begin(w, RAG_WEIGHTS_LAYERS, err));
     for (uint32_t i = 0; i < w->head.n_layers; i++) {
         TRY(rag_pack_layer(layer, &w->parts, &w->head, i, err));
+        TRY(rag_pack_shift_layer(shift, layer, i, err));
         TRY(put(w, layer, n_bytes, err));
     }
     end(w, RAG_WEIGHTS_LAYERS);
@@ -153,17 +154,21 @@ out:
     return st;
 }
 
-static rag_status put_embed(writer *w, rag_error *err)
+static rag_status put_layers_embed(writer *w, rag_error *err)
 {
     size_t n_bytes = rag_weights_embed_bytes(&w->head);
     float *x = rag_malloc(n_bytes);
+    rag_pack_shift *shift = NULL;
     rag_status st;
 
     if (x == NULL)
         return rag_fail_nomem(err);
     TRY(rag_pack_embed(x, &w->parts, &w->head, err));
+    TRY(rag_pack_shift_new(&shift, &w->parts, &w->head, x, err));
+    TRY(put_layers(w, shift, err));
     TRY(put_section(w, RAG_WEIGHTS_EMBED, x, n_bytes, err));
 out:
+    rag_pack_shift_free(shift);
     rag_free(x);
     return st;
 }
@@ -303,8 +308,7 @@ static rag_status write_all(writer *w, rag_error *err)
     w->at = RAG_WEIGHTS_HEAD_BYTES;
     if (lseek(w->fd, RAG_WEIGHTS_HEAD_BYTES, SEEK_SET) < 0)
         return rag_fail_errno(err, errno, "cannot seek in %s", w->path);
-    TRY(put_layers(w, err));
-    TRY(put_embed(w, err));
+    TRY(put_layers_embed(w, err));
     TRY(put_labels(w, err));
     TRY(put_tokens(w, err));
     TRY(put_vocab(w, err));

@@ -68,6 +68,22 @@ RAG_NODISCARD rag_status rag_pack_layer(unsigned char *to, rag_pack_parts *p,
 RAG_NODISCARD rag_status rag_pack_embed(float *to, rag_pack_parts *p,
                                         const rag_weights_head *h,
                                         rag_error *err);
+/* Makes what goes into a layer easier for int8 (pack_shift.c): out of the bias
+ * of the norm in front of it and into the biases behind. In the embedding (as
+ * rag_pack_embed() made it) and then layer by layer (as rag_pack_layer() did);
+ * models that are not made for it stay as they are. */
+typedef struct rag_pack_shift rag_pack_shift;
+
+/* *out by rag_pack_shift_free(), on failure, too. h is borrowed. */
+RAG_NODISCARD rag_status rag_pack_shift_new(rag_pack_shift **out,
+                                            rag_pack_parts *p,
+                                            const rag_weights_head *h,
+                                            float *embed, rag_error *err);
+RAG_NODISCARD rag_status rag_pack_shift_layer(rag_pack_shift *s,
+                                              unsigned char *layer, uint32_t i,
+                                              rag_error *err);
+void rag_pack_shift_free(rag_pack_shift *s);
+
 /* to [rag_weights_labels_bytes(h) / 4] */
 RAG_NODISCARD rag_status rag_pack_labels(float *to, rag_pack_parts *p,
                                          const rag_weights_head *h,

@@ -15,6 +15,7 @@ rag_test(t_tokens_kinds)
 rag_test(t_tokjson)
 rag_test(t_spmodel)
 rag_test(t_weights)
+rag_test(t_pack_shift)
 rag_test(t_encoder)
 rag_test(t_arch)
 # needs RAG_TEST_MODEL, else it skips

@@ -60,17 +60,47 @@ out:
     return st;
 }
 
+/* The least id within [first, last] by a SELECT min(id); 0: none. What a
+ * damaged row says of its document may be billions: only rows that are there
+ * are stepped over. */
+static rag_status least_id(int64_t *id, rag_store *s, const char *sql,
+                           int64_t first, int64_t last, rag_error *err)
+{
+    rag_q q = {0};
+    bool row;
+    rag_status st;
+
+    *id = 0;
+    TRY(rag_q_open(&q, s, sql, err));
+    rag_q_int(&q, first);
+    rag_q_int(&q, last);
+    TRY(rag_q_step(&row, &q, err));
+    if (row)
+        *id = rag_q_col(&q, 0);
+out:
+    rag_q_close(&q);
+    return st;
+}
+
 static rag_status sweep_chunks(rag_store *s, int64_t first, int64_t n,
                                rag_error *err)
 {
+    int64_t last = first + n - 1;
     rag_status st = RAG_OK;
 
-    while (n > 0) {
-        int64_t some = n < RAG_SWEEP_ROWS ? n : RAG_SWEEP_ROWS;
+    while (first <= last) {
+        int64_t some;
 
         if (rag_cancelled(s))
             return rag_fail_cancelled(err);
         TRY(rag_txn_begin(s, err));
+        TRY(least_id(&first, s,
+                     "SELECT min(id) FROM chunk WHERE id BETWEEN ?1 AND ?2",
+                     first, last, err));
+        if (first == 0)
+            break;
+        some =
+            last - first < RAG_SWEEP_ROWS ? last - first + 1 : RAG_SWEEP_ROWS;
         TRY(delete_range(s, "DELETE FROM chunk WHERE id BETWEEN ?1 AND ?2",
                          first, first + some - 1, err));
         TRY(forget_vectors(s, first, some, err));
@@ -78,24 +108,32 @@ static rag_status sweep_chunks(rag_store *s, int64_t first, int64_t n,
             TRY(rag_nums_set(&s->stable, s, id, 0, err));
         TRY(rag_txn_done(s, RAG_OK, (size_t)some * 128, err));
         first += some;
-        n -= some;
     }
 out:
     return st;
 }
 
-/* Ranges in steps, so that no transaction grows with the document. */
-static rag_status sweep_rows(rag_store *s, const char *sql, int64_t doc_id,
-                             int64_t n, size_t row_bytes, rag_error *err)
+/* What a document has in one table, in steps, so that no transaction grows
+ * with the document. */
+static rag_status sweep_rows(rag_store *s, const char *least,
+                             const char *delete, int64_t doc_id, rag_error *err)
 {
-    int64_t base = doc_id << RAG_DOC_SHIFT;
-    rag_status st = RAG_OK;
+    int64_t at = doc_id << RAG_DOC_SHIFT;
+    const int64_t last = at + ((int64_t)1 << RAG_DOC_SHIFT) - 1;
+    rag_status st;
 
-    for (int64_t at = 0; at < n; at += RAG_SWEEP_ROWS) {
+    for (;;) {
+        if (rag_cancelled(s))
+            return rag_fail_cancelled(err);
         TRY(rag_txn_begin(s, err));
-        TRY(delete_range(s, sql, base + at, base + at + RAG_SWEEP_ROWS - 1,
-                         err));
-        TRY(rag_txn_done(s, RAG_OK, RAG_SWEEP_ROWS * row_bytes, err));
+        TRY(least_id(&at, s, least, at, last, err));
+        if (at == 0)
+            break;
+        TRY(delete_range(
+            s, delete, at,
+            at + RAG_SWEEP_ROWS - 1 < last ? at + RAG_SWEEP_ROWS - 1 : last,
+            err));
+        TRY(rag_txn_done(s, RAG_OK, RAG_SWEEP_ROWS * (size_t)64, err));
     }
 out:
     return st;
@@ -105,8 +143,6 @@ typedef struct dead_doc {
     int64_t id; /* 0: none is left */
     int64_t first_chunk;
     int64_t n_chunks;
-    int64_t n_sections;
-    int64_t text_bytes;
 } dead_doc;
 
 static rag_status next_doc(dead_doc *out, rag_store *s, int64_t version_id,
@@ -118,7 +154,7 @@ static rag_status next_doc(dead_doc *out, rag_store *s, int64_t version_id,
 
     memset(out, 0, sizeof *out);
     TRY(rag_q_open(&q, s,
-                   "SELECT id,first_chunk,n_chunks,n_sections,text_bytes"
+                   "SELECT id,first_chunk,n_chunks"
                    " FROM doc WHERE version_id=?1 LIMIT 1",
                    err));
     rag_q_int(&q, version_id);
@@ -127,15 +163,10 @@ static rag_status next_doc(dead_doc *out, rag_store *s, int64_t version_id,
         out->id = rag_q_col(&q, 0);
         out->first_chunk = rag_q_col(&q, 1);
         out->n_chunks = rag_q_col(&q, 2);
-        out->n_sections = rag_q_col(&q, 3);
-        out->text_bytes = rag_q_col(&q, 4);
         if (out->first_chunk < 1 || out->n_chunks < 0 ||
             out->first_chunk > s->state.next_chunk ||
             out->n_chunks > s->state.next_chunk - out->first_chunk ||
-            out->id < 1 || out->id >= (int64_t)1 << (62 - RAG_DOC_SHIFT) ||
-            out->n_sections < 0 ||
-            out->n_sections >= (int64_t)1 << RAG_DOC_SHIFT ||
-            out->text_bytes < 0)
+            out->id < 1 || out->id >= (int64_t)1 << (62 - RAG_DOC_SHIFT))
             st = rag_db_corrupt(s, "a document's row makes no sense", err);
     }
 out:
@@ -145,13 +176,13 @@ out:
 
 static rag_status sweep_doc(rag_store *s, const dead_doc *d, rag_error *err)
 {
-    const int64_t smallest = (int64_t)RAG_PIECE_BYTES - 3;
     rag_status st;
 
-    TRY(sweep_rows(s, "DELETE FROM piece WHERE id BETWEEN ?1 AND ?2", d->id,
-                   d->text_bytes / smallest + 1, 64, err));
-    TRY(sweep_rows(s, "DELETE FROM section WHERE id BETWEEN ?1 AND ?2", d->id,
-                   d->n_sections, 64, err));
+    TRY(sweep_rows(s, "SELECT min(id) FROM piece WHERE id BETWEEN ?1 AND ?2",
+                   "DELETE FROM piece WHERE id BETWEEN ?1 AND ?2", d->id, err));
+    TRY(sweep_rows(s, "SELECT min(id) FROM section WHERE id BETWEEN ?1 AND ?2",
+                   "DELETE FROM section WHERE id BETWEEN ?1 AND ?2", d->id,
+                   err));
     TRY(sweep_chunks(s, d->first_chunk, d->n_chunks, err));
     TRY(rag_txn_begin(s, err));
     TRY(delete_range(s, "DELETE FROM doc WHERE id BETWEEN ?1 AND ?2", d->id,

@@ -214,11 +214,10 @@ static rag_status wordpiece(rag_source_tokens *t, rag_arena *a, rag_error *err)
         /* "[unused7]" is no word */
         cased = cased || (!rag_str_starts(*p, "[") && has_upper(*p));
     }
-    t->clean = true;
+    if (!rag_source_norm_bert(t, true, !cased, !cased))
+        return rag_fail(err, RAG_E_LIMIT, "too many normalizers");
     t->cjk_spaces = true;
     t->max_word_chars = MAX_WORD_CHARS;
-    t->lowercase = !cased;
-    t->strip_accents = !cased;
     return RAG_OK;
 }
 

@@ -608,11 +608,13 @@ out:
 rag_status rag_hfconf_lowercase(rag_source *s, const rag_hfconf *c,
                                 rag_error *err)
 {
-    if (!c->lowercase || s->tokens.lowercase)
+    if (!c->lowercase || rag_source_norm_has(&s->tokens, RAG_NORM_LOWER))
         return RAG_OK;
     if (s->tokens.kind != RAG_TOKENS_WORDPIECE)
         return rag_fail(err, RAG_E_UNSUPPORTED,
                         "do_lower_case with this tokenizer is not supported");
-    s->tokens.lowercase = true;
+    /* not the tokenizer's own step: it sees the text before */
+    if (!rag_source_norm_add(&s->tokens, RAG_NORM_LOWER, true))
+        return rag_fail(err, RAG_E_LIMIT, "too many normalizers");
     return RAG_OK;
 }

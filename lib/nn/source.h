@@ -181,23 +181,17 @@ typedef struct rag_source_tokens {
     rag_str charsmap; /* FORM_CHARSMAP */
     rag_nmt_map *nmt; /* FORM_NMT [n_nmt] */
     size_t n_nmt;
-    uint32_t splits; /* BYTE_BPE */
-    bool clean;      /* WordPiece: control characters out, white space to
-                      * spaces */
-    bool lowercase;
-    bool strip_accents;
-    /* WordPiece, in place of the three above: RAG_NORM_END behind the last;
-     * empty: clean, strip_accents, lowercase in this order */
-    uint8_t norms[RAG_NORM_MOST];
-    bool cjk_spaces;       /* WordPiece: spaces around Han characters */
-    bool join_punctuation; /* WordPiece: it is no word by itself */
-    bool digits_apart;     /* WordPiece: each is a word by itself */
-    bool prefix_space;     /* a space is put in front of the text */
-    bool prefix_missing;   /* ... unless one is there already; BYTE_BPE: always
-                            * so */
-    bool prefix_each;      /* ... and behind every USER piece, too */
-    bool collapse_spaces;  /* runs become one, ends are trimmed (SentencePiece's
-                            * remove_extra_whitespaces) */
+    uint32_t splits;              /* BYTE_BPE */
+    uint8_t norms[RAG_NORM_MOST]; /* WordPiece: RAG_NORM_END behind the last */
+    bool cjk_spaces;              /* WordPiece: spaces around Han characters */
+    bool join_punctuation;        /* WordPiece: it is no word by itself */
+    bool digits_apart;            /* WordPiece: each is a word by itself */
+    bool prefix_space;            /* a space is put in front of the text */
+    bool prefix_missing;  /* ... unless one is there already; BYTE_BPE: always
+                           * so */
+    bool prefix_each;     /* ... and behind every USER piece, too */
+    bool collapse_spaces; /* runs become one, ends are trimmed (SentencePiece's
+                           * remove_extra_whitespaces) */
     bool byte_fallback;
     bool ignore_merges;      /* BYTE_BPE: a whole word that is a piece is it */
     uint32_t max_word_chars; /* WordPiece: longer words are unknown; 100 */
@@ -241,6 +235,17 @@ typedef struct rag_source {
     char licence[64];
     char source[RAG_SOURCE_MAX_TEXT]; /* "FILE sha256:HEX" */
 } rag_source;
+
+/* WordPiece: is this one of the steps? */
+bool rag_source_norm_has(const rag_source_tokens *t, rag_tokens_norm norm);
+/* Puts a step behind those that are there, or (is_first) in front of them;
+ * false: there is no room. */
+bool rag_source_norm_add(rag_source_tokens *t, rag_tokens_norm norm,
+                         bool is_first);
+/* The steps of BertNormalizer that are wanted, in its order, behind those that
+ * are there; false: there is no room. */
+bool rag_source_norm_bert(rag_source_tokens *t, bool clean, bool accents,
+                          bool lower);
 
 /* Takes an all-zero struct, too. */
 void rag_source_close(rag_source *s);

@@ -77,6 +77,42 @@ rag_status rag_source_add(rag_source *s, const rag_source_tensor *t,
     return RAG_OK;
 }
 
+/* How many steps there are. */
+static size_t count_norms(const rag_source_tokens *t)
+{
+    size_t n = 0;
+
+    while (n < RAG_NORM_MOST && t->norms[n] != RAG_NORM_END)
+        n++;
+    return n;
+}
+
+bool rag_source_norm_has(const rag_source_tokens *t, rag_tokens_norm norm)
+{
+    return memchr(t->norms, (int)norm, count_norms(t)) != NULL;
+}
+
+bool rag_source_norm_add(rag_source_tokens *t, rag_tokens_norm norm,
+                         bool is_first)
+{
+    size_t n = count_norms(t);
+
+    if (n + 1 >= RAG_NORM_MOST) /* the end has its place, too */
+        return false;
+    if (is_first)
+        memmove(t->norms + 1, t->norms, n);
+    t->norms[is_first ? 0 : n] = (uint8_t)norm;
+    return true;
+}
+
+bool rag_source_norm_bert(rag_source_tokens *t, bool clean, bool accents,
+                          bool lower)
+{
+    return (!clean || rag_source_norm_add(t, RAG_NORM_CLEAN, false)) &&
+           (!accents || rag_source_norm_add(t, RAG_NORM_ACCENTS, false)) &&
+           (!lower || rag_source_norm_add(t, RAG_NORM_LOWER, false));
+}
+
 rag_status rag_source_cut_positions(rag_source *s, uint32_t n_first,
                                     uint32_t most, rag_error *err)
 {

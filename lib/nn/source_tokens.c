@@ -87,6 +87,7 @@ static rag_status read_vocab(rag_source *s, rag_str file, const rag_json *conf,
     rag_str class = rag_json_get_str(conf, "tokenizer_class");
     rag_source_tokens *t = &s->tokens;
     bool lowercase = true;
+    bool accents;
     rag_status st;
 
     if (class.len != 0 && !is_class(class, "BertTokenizer") &&
@@ -95,10 +96,11 @@ static rag_status read_vocab(rag_source *s, rag_str file, const rag_json *conf,
         !is_class(class, "PreTrainedTokenizer"))
         return other_class(class, err);
     (void)rag_json_bool(&lowercase, rag_json_get(conf, "do_lower_case"));
-    st = rag_tokjson_read_vocab(t, s->arena, file, lowercase, err);
+    accents = lowercase;
+    (void)rag_json_bool(&accents, rag_json_get(conf, "strip_accents"));
+    st = rag_tokjson_read_vocab(t, s->arena, file, lowercase, accents, err);
     if (st != RAG_OK)
         return st;
-    (void)rag_json_bool(&t->strip_accents, rag_json_get(conf, "strip_accents"));
     (void)rag_json_bool(&t->cjk_spaces,
                         rag_json_get(conf, "tokenize_chinese_chars"));
     return RAG_OK;

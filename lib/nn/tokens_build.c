@@ -261,8 +261,11 @@ static uint32_t flags_of(const rag_source_tokens *s)
     uint32_t f = 0;
 
     f |= s->pair_double_eos ? RAG_TOKENS_PAIR_DOUBLE_EOS : 0u;
-    f |= s->clean ? RAG_TOKENS_CLEAN : 0u;
-    f |= s->strip_accents ? RAG_TOKENS_STRIP_ACCENTS : 0u;
+    f |= rag_source_norm_has(s, RAG_NORM_CLEAN) ? RAG_TOKENS_CLEAN : 0u;
+    f |= rag_source_norm_has(s, RAG_NORM_ACCENTS) ||
+                 rag_source_norm_has(s, RAG_NORM_STRIP)
+             ? RAG_TOKENS_STRIP_ACCENTS
+             : 0u;
     f |= s->prefix_space || nmt ? RAG_TOKENS_PREFIX_SPACE : 0u;
     f |= s->prefix_missing ? RAG_TOKENS_PREFIX_MISSING : 0u;
     f |= s->prefix_each ? RAG_TOKENS_PREFIX_EACH : 0u;

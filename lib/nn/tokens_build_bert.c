@@ -112,37 +112,13 @@ static size_t normalise(uint32_t *out, const uint8_t *norms, uint32_t cp)
     return n;
 }
 
-/* The steps of s; the settings of BertNormalizer are three. */
-static void norms_of(uint8_t norms[RAG_NORM_MOST], const rag_source_tokens *s)
-{
-    size_t n = 0;
-    bool lowers = false;
-
-    for (size_t i = 0; i < RAG_NORM_MOST; i++)
-        lowers = lowers || s->norms[i] == RAG_NORM_LOWER;
-    memset(norms, RAG_NORM_END, RAG_NORM_MOST);
-    if (s->norms[0] != RAG_NORM_END) {
-        if (s->lowercase && !lowers) /* not the tokenizer's own: goes first */
-            norms[n++] = RAG_NORM_LOWER;
-        memcpy(norms + n, s->norms, RAG_NORM_MOST - n);
-        return;
-    }
-    if (s->clean)
-        norms[n++] = RAG_NORM_CLEAN;
-    if (s->strip_accents)
-        norms[n++] = RAG_NORM_ACCENTS;
-    if (s->lowercase)
-        norms[n++] = RAG_NORM_LOWER;
-}
-
 /* The table's entry; *n bytes of text are what cp becomes, in room. */
 static bool entry_of(char *room, size_t *n, bool *alone,
-                     const rag_source_tokens *s, const uint8_t *norms,
-                     uint32_t cp)
+                     const rag_source_tokens *s, uint32_t cp)
 {
     bool han = s->cjk_spaces && rag_class_bert_han(cp);
     uint32_t made[MOST];
-    size_t n_made = normalise(made, norms, cp);
+    size_t n_made = normalise(made, s->norms, cp);
     bool apart = han;
 
     *n = 0;
@@ -175,9 +151,6 @@ static rag_status fill_page(uint32_t *page, rag_buf *text,
                             const rag_source_tokens *s, uint32_t p,
                             rag_error *err)
 {
-    uint8_t norms[RAG_NORM_MOST];
-
-    norms_of(norms, s);
     for (uint32_t i = 0; i < RAG_NMT_PAGE; i++) {
         uint32_t cp = p * RAG_NMT_PAGE + i;
         char room[MOST_BYTES];
@@ -187,7 +160,7 @@ static rag_status fill_page(uint32_t *page, rag_buf *text,
         page[i] = 0;
         if (cp >= 0xD800 && cp <= 0xDFFF)
             continue;
-        if (!entry_of(room, &n, &alone, s, norms, cp))
+        if (!entry_of(room, &n, &alone, s, cp))
             continue;
         if (alone) {
             page[i] = RAG_TOKENS_ALONE;

@@ -523,7 +523,8 @@ out:
 }
 
 rag_status rag_tokjson_read_vocab(rag_source_tokens *out, rag_arena *a,
-                                  rag_str text, bool lowercase, rag_error *err)
+                                  rag_str text, bool lowercase, bool accents,
+                                  rag_error *err)
 {
     static const char *const special[] = {"[CLS]", "[SEP]", "[UNK]", "[PAD]",
                                           "[MASK]"};
@@ -551,10 +552,8 @@ rag_status rag_tokjson_read_vocab(rag_source_tokens *out, rag_arena *a,
     out->eos = ids[1];
     out->unk = ids[2];
     out->pad = ids[3];
-    out->clean = true;
+    (void)rag_source_norm_bert(out, true, accents, lowercase); /* all empty */
     out->cjk_spaces = true;
-    out->lowercase = lowercase;
-    out->strip_accents = lowercase;
     out->max_word_chars = MAX_WORD_CHARS;
 out:
     return st;

@@ -27,10 +27,11 @@
 RAG_NODISCARD rag_status rag_tokjson_read(rag_source_tokens *out, rag_arena *a,
                                           rag_str text, rag_error *err);
 
-/* vocab.txt, a piece a line. lowercase: do_lower_case of
- * tokenizer_config.json, which decides about accents, too. */
+/* vocab.txt, a piece a line. lowercase, accents: do_lower_case and
+ * strip_accents of tokenizer_config.json. */
 RAG_NODISCARD rag_status rag_tokjson_read_vocab(rag_source_tokens *out,
                                                 rag_arena *a, rag_str text,
-                                                bool lowercase, rag_error *err);
+                                                bool lowercase, bool accents,
+                                                rag_error *err);
 
 #endif /* RAG_NN_TOKJSON_H */

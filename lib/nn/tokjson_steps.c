@@ -97,37 +97,27 @@ bool rag_tokjson_has_step(const rag_json *step, const char *list,
 
 /* ---- normalizers ------------------------------------------------------- */
 
-/* Puts a step behind those of WordPiece that are there. The last place stays
- * free. */
+static rag_status norm_room(bool there_is, rag_error *err)
+{
+    return there_is ? RAG_OK
+                    : rag_fail(err, RAG_E_LIMIT, "too many normalizers");
+}
+
 static rag_status add_norm(rag_tokjson *t, rag_tokens_norm norm, rag_error *err)
 {
-    size_t n = 0;
-
-    while (t->out->norms[n] != RAG_NORM_END)
-        n++;
-    if (n + 2 >= RAG_NORM_MOST)
-        return rag_fail(err, RAG_E_LIMIT, "too many normalizers");
-    t->out->norms[n] = (uint8_t)norm;
-    return RAG_OK;
+    return norm_room(rag_source_norm_add(t->out, norm, false), err);
 }
 
 static rag_status bert_normalizer(rag_tokjson *t, const rag_json *n,
                                   rag_error *err)
 {
-    rag_status st = RAG_OK;
+    bool lower = flag(n, "lowercase", true);
 
-    t->out->clean = flag(n, "clean_text", true);
     t->out->cjk_spaces = flag(n, "handle_chinese_chars", true);
-    t->out->lowercase = flag(n, "lowercase", true);
-    t->out->strip_accents = flag(n, "strip_accents", t->out->lowercase);
-    if (t->out->clean)
-        TRY(add_norm(t, RAG_NORM_CLEAN, err));
-    if (t->out->strip_accents)
-        TRY(add_norm(t, RAG_NORM_ACCENTS, err));
-    if (t->out->lowercase)
-        TRY(add_norm(t, RAG_NORM_LOWER, err));
-out:
-    return st;
+    return norm_room(rag_source_norm_bert(t->out, flag(n, "clean_text", true),
+                                          flag(n, "strip_accents", lower),
+                                          lower),
+                     err);
 }
 
 /* WordPiece: all that is done to code points one by one; *known is whether
@@ -141,14 +131,10 @@ static rag_status word_normalizer(rag_tokjson *t, bool *known,
     *known = true;
     if (rag_str_eqz(type, "BertNormalizer"))
         return bert_normalizer(t, n, err);
-    if (rag_str_eqz(type, "Lowercase")) {
-        t->out->lowercase = true;
+    if (rag_str_eqz(type, "Lowercase"))
         return add_norm(t, RAG_NORM_LOWER, err);
-    }
-    if (rag_str_eqz(type, "StripAccents")) {
-        t->out->strip_accents = true;
+    if (rag_str_eqz(type, "StripAccents"))
         return add_norm(t, RAG_NORM_STRIP, err);
-    }
     if (rag_str_eqz(type, "NFD"))
         return add_norm(t, RAG_NORM_NFD, err);
     /* white space is a border of words in any case */

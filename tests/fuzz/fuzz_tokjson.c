@@ -54,7 +54,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size != 0 && data[0] == '\n')
         st = rag_spmodel_read(&s, &a, text, (rag_spmodel)(size % 3), &err);
     else if (size != 0 && data[0] != '{')
-        st = rag_tokjson_read_vocab(&s, &a, text, size % 2 == 0, &err);
+        st = rag_tokjson_read_vocab(&s, &a, text, size % 2 == 0, size % 3 == 0,
+                                    &err);
     else
         st = rag_tokjson_read(&s, &a, text, &err);
     if (st != RAG_OK && err.msg[0] == '\0')

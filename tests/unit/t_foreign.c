@@ -144,18 +144,18 @@ static void test_vocab(void **state)
     OK(rag_foreign_open(&s, folder, NULL, &err), &err);
     assert_int_equal(s.tokens.kind, RAG_TOKENS_WORDPIECE);
     assert_int_equal(s.tokens.n_pieces, 6);
-    assert_true(s.tokens.lowercase);
+    assert_true(rag_source_norm_has(&s.tokens, RAG_NORM_LOWER));
     rag_source_close(&s);
     write_to(own("tokenizer_config.json"), "{\"do_lower_case\":false}");
     OK(rag_foreign_open(&s, folder, NULL, &err), &err);
-    assert_false(s.tokens.lowercase);
+    assert_false(rag_source_norm_has(&s.tokens, RAG_NORM_LOWER));
     rag_source_close(&s);
     write_to(own("tokenizer_config.json"),
              "{\"tokenizer_class\":\"BertTokenizerFast\",\"strip_accents\":"
              "false,\"tokenize_chinese_chars\":false}");
     OK(rag_foreign_open(&s, folder, NULL, &err), &err);
-    assert_true(s.tokens.lowercase);
-    assert_false(s.tokens.strip_accents);
+    assert_true(rag_source_norm_has(&s.tokens, RAG_NORM_LOWER));
+    assert_false(rag_source_norm_has(&s.tokens, RAG_NORM_ACCENTS));
     assert_false(s.tokens.cjk_spaces);
     rag_source_close(&s);
     write_to(own("tokenizer_config.json"),

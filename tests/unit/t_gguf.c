@@ -47,7 +47,8 @@ static void test_bert(void **state)
     assert_int_equal(s.tokens.eos, 3);
     assert_int_equal(s.tokens.unk, 1);
     assert_int_equal(s.tokens.pad, 0);
-    assert_true(s.tokens.lowercase && s.tokens.strip_accents);
+    assert_true(rag_source_norm_has(&s.tokens, RAG_NORM_LOWER) &&
+                rag_source_norm_has(&s.tokens, RAG_NORM_ACCENTS));
     rag_source_close(&s);
 }
 

@@ -284,7 +284,7 @@ static void test_window_and_prompts(void **state)
     assert_int_equal(rag_hfconf_lowercase(&s, &c, &err), RAG_E_UNSUPPORTED);
     s.tokens.kind = RAG_TOKENS_WORDPIECE;
     OK(rag_hfconf_lowercase(&s, &c, &err), &err);
-    assert_true(s.tokens.lowercase);
+    assert_true(rag_source_norm_has(&s.tokens, RAG_NORM_LOWER));
     assert_int_equal(with(window, "{\"max_seq_length\":0}"), RAG_E_FORMAT);
     OK(with(prompts, "{\"prompts\":{\"query\":\"query: \",\"document\":"
                      "\"passage: \"},\"default_prompt_name\":null}"),

@@ -128,15 +128,17 @@ static void test_vocab(void **state)
 
     (void)state;
     rag_arena_init(&a);
-    OK(rag_tokjson_read_vocab(&s, &a, rag_str_of(text), false, &err), &err);
+    OK(rag_tokjson_read_vocab(&s, &a, rag_str_of(text), false, false, &err),
+       &err);
     expect_model(&s, RAG_STR_LIT("aB A"), IDS(2, 5, 6, 7, 3));
-    OK(rag_tokjson_read_vocab(&s, &a, rag_str_of(text), true, &err), &err);
+    OK(rag_tokjson_read_vocab(&s, &a, rag_str_of(text), true, true, &err),
+       &err);
     expect_model(&s, RAG_STR_LIT("aB A"), IDS(2, 1, 5, 3));
     assert_int_equal(
-        rag_tokjson_read_vocab(&s, &a, RAG_STR_LIT("a\nb\n"), true, &err),
+        rag_tokjson_read_vocab(&s, &a, RAG_STR_LIT("a\nb\n"), true, true, &err),
         RAG_E_FORMAT);
     assert_int_equal(
-        rag_tokjson_read_vocab(&s, &a, RAG_STR_LIT(""), true, &err),
+        rag_tokjson_read_vocab(&s, &a, RAG_STR_LIT(""), true, true, &err),
         RAG_E_FORMAT);
     rag_arena_dispose(&a);
 }

@@ -9,7 +9,7 @@
  * own engine (RAG_E_NOTFOUND, RAG_E_CORRUPT: its file). "http" is any server
  * with a rerank endpoint: llama.cpp, vLLM, Jina, Cohere and their likes
  * ({model, query, documents, top_n} -> results with index and relevance_score)
- * and text-embeddings- inference ({query, texts} -> a list with index and
+ * and text-embeddings-inference ({query, texts} -> a list with index and
  * score); which of the two a server speaks is found out with the first request.
  *
  * Scores are 0..1: some servers send probabilities, others raw logits. When

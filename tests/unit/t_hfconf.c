@@ -277,14 +277,26 @@ static void test_pooling(void **state)
 
 static void test_window_and_prompts(void **state)
 {
+    static const uint8_t front[] = {RAG_NORM_LOWER, RAG_NORM_CLEAN,
+                                    RAG_NORM_ACCENTS, RAG_NORM_END};
+
     (void)state;
     OK(with(window, "{\"max_seq_length\":256,\"do_lower_case\":true}"), &err);
     assert_int_equal(c.most_tokens, 256);
     assert_true(c.lowercase);
     assert_int_equal(rag_hfconf_lowercase(&s, &c, &err), RAG_E_UNSUPPORTED);
     s.tokens.kind = RAG_TOKENS_WORDPIECE;
-    OK(rag_hfconf_lowercase(&s, &c, &err), &err);
-    assert_true(rag_source_norm_has(&s.tokens, RAG_NORM_LOWER));
+    assert_true(rag_source_norm_bert(&s.tokens, true, true, false));
+    for (size_t i = 0; i < 2; i++) { /* the second time it is there already */
+        OK(rag_hfconf_lowercase(&s, &c, &err), &err);
+        assert_memory_equal(s.tokens.norms, front, sizeof front);
+    }
+    while (rag_source_norm_add(&s.tokens, RAG_NORM_NFD, false))
+        ;
+    assert_int_equal(s.tokens.norms[RAG_NORM_MOST - 1], RAG_NORM_END);
+    memset(s.tokens.norms + 1, RAG_NORM_NFD, RAG_NORM_MOST - 2);
+    s.tokens.norms[0] = RAG_NORM_NFD;
+    assert_int_equal(rag_hfconf_lowercase(&s, &c, &err), RAG_E_LIMIT);
     assert_int_equal(with(window, "{\"max_seq_length\":0}"), RAG_E_FORMAT);
     OK(with(prompts, "{\"prompts\":{\"query\":\"query: \",\"document\":"
                      "\"passage: \"},\"default_prompt_name\":null}"),

@@ -1,10 +1,9 @@
 /* SentencePiece models made by hand: what they say, what is refused, damage,
  * no memory. Ids of trained ones: t_tokens_kinds.c. */
-#include "test.h"
+#include "tok_ids.h"
 
 #include "base/arena.h"
 #include "nn/spmodel.h"
-#include "nn/tokens_blob.h"
 
 #define SPACE "\xE2\x96\x81"
 
@@ -67,33 +66,15 @@ static rag_status read_as(rag_source_tokens *s, rag_arena *a, rag_spmodel n)
     return rag_spmodel_read(s, a, rag_buf_str(&file), n, &err);
 }
 
-/* ids of text; -1 ends them in `want`. */
 static void expect(rag_spmodel numbering, const char *text, const int32_t *want)
 {
     rag_source_tokens s;
-    rag_tokens_model model;
-    rag_tokens t;
     rag_arena a;
-    rag_buf blob;
-    size_t n = 0;
 
-    rag_buf_init(&blob, (size_t)1 << 26);
     OK(read_as(&s, &a, numbering), &err);
-    OK(rag_tokens_build(&blob, &s, &err), &err);
-    OK(rag_tokens_model_open(&model, rag_buf_str(&blob), &err), &err);
-    rag_tokens_init(&t, &model);
-    OK(rag_tokens_encode(&t, rag_str_of(text), &err), &err);
-    while (want[n] >= 0)
-        n++;
-    assert_int_equal(t.n_ids, n);
-    for (size_t i = 0; i < n; i++)
-        assert_int_equal(t.ids[i], want[i]);
-    rag_tokens_dispose(&t);
-    rag_buf_dispose(&blob);
+    expect_model(&s, rag_str_of(text), want);
     rag_arena_dispose(&a);
 }
-
-#define IDS(...) ((const int32_t[]){__VA_ARGS__, -1})
 
 static void test_numbering(void **state)
 {

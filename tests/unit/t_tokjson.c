@@ -1,10 +1,9 @@
 /* What tokenizer.json and vocab.txt may hold, what is refused and how; damaged
  * blocks of bytes; no memory; long and hostile texts. */
-#include "test.h"
+#include "tok_ids.h"
 
 #include "base/arena.h"
 #include "base/file.h"
-#include "nn/tokens_blob.h"
 #include "nn/tokens_format.h"
 #include "nn/tokjson.h"
 
@@ -39,30 +38,6 @@ static rag_status read_text(rag_source_tokens *out, rag_arena *a,
     return rag_tokjson_read(out, a, rag_str_of(json), err);
 }
 
-/* ids of text by the tokenizer of json; -1 ends them in `want`. */
-static void expect_model(const rag_source_tokens *s, rag_str text,
-                         const int32_t *want)
-{
-    rag_tokens_model model;
-    rag_tokens t;
-    rag_error err;
-    rag_buf blob;
-    size_t n = 0;
-
-    rag_buf_init(&blob, (size_t)1 << 26);
-    OK(rag_tokens_build(&blob, s, &err), &err);
-    OK(rag_tokens_model_open(&model, rag_buf_str(&blob), &err), &err);
-    rag_tokens_init(&t, &model);
-    OK(rag_tokens_encode(&t, text, &err), &err);
-    while (want[n] >= 0)
-        n++;
-    assert_int_equal(t.n_ids, n);
-    for (size_t i = 0; i < n; i++)
-        assert_int_equal(t.ids[i], want[i]);
-    rag_tokens_dispose(&t);
-    rag_buf_dispose(&blob);
-}
-
 static void expect(const char *json, rag_str text, const int32_t *want)
 {
     rag_source_tokens s;
@@ -73,8 +48,6 @@ static void expect(const char *json, rag_str text, const int32_t *want)
     expect_model(&s, text, want);
     rag_arena_dispose(&a);
 }
-
-#define IDS(...) ((const int32_t[]){__VA_ARGS__, -1})
 
 static void test_wordpiece(void **state)
 {

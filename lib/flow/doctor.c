@@ -296,7 +296,10 @@ static rag_status embedding(const doctor *d, rag_error *err)
         !rag_str_eqz(space.fingerprint, rag_embed_fingerprint(e)))
         say(d, "fail", RAG_E_MISMATCH, "vectors",
             "rag ingest --reembed (or another store)",
-            "made by %.*s, the settings name %s",
+            rag_str_eqz(space.model, model)
+                ? "made by %.*s with another file or other prefixes than %s "
+                  "has now"
+                : "made by %.*s, the settings name %s",
             (int)(space.model.len < 200 ? space.model.len : 200),
             space.model.ptr, model);
 out:

@@ -234,6 +234,13 @@ rag_status rag_flow_check_space(rag_store_space *space, rag *r,
     if (st != RAG_OK || space->id == 0 ||
         rag_str_eqz(space->fingerprint, rag_embed_fingerprint(e)))
         return st;
+    if (rag_str_eqz(space->model, r->embed_model))
+        return rag_fail(err, RAG_E_MISMATCH,
+                        "the store's vectors were made by another %s (its file "
+                        "or its prefixes were not these): change them with "
+                        "'rag ingest --reembed', or use another store (--store "
+                        "DIR)",
+                        r->embed_model);
     return rag_fail(err, RAG_E_MISMATCH,
                     "the store's vectors were made by %.*s, the settings name "
                     "%s: use another store (--store DIR), or change this one "

@@ -97,24 +97,31 @@ static int8_t to_step(float x)
     return (int8_t)rintf(x);
 }
 
+static float value_at(const float *x, const float *by, size_t i)
+{
+    return by != NULL ? x[i] * by[i] : x[i];
+}
+
 static void quantise(const rag_kern_rows *t)
 {
-    const float *x = t->x;
+    const float *at = t->x;
     int8_t *q = t->q;
 
-    for (size_t r = 0; r < t->n_rows; r++, x += t->x_stride, q += t->n) {
+    for (size_t r = 0; r < t->n_rows; r++, at += t->x_stride, q += t->n) {
         float least = t->n != 0 ? INFINITY : 0.0f;
         float most = t->n != 0 ? -INFINITY : 0.0f;
         rag_kern_row row;
         int32_t sum = 0;
 
         for (size_t i = 0; i < t->n; i++) {
-            least = x[i] < least ? x[i] : least;
-            most = x[i] > most ? x[i] : most;
+            float x = value_at(at, t->by, i);
+
+            least = x < least ? x : least;
+            most = x > most ? x : most;
         }
         row = rag_kern_row_of(least, most);
         for (size_t i = 0; i < t->n; i++) {
-            q[i] = to_step((x[i] - row.mid) * row.inverse);
+            q[i] = to_step((value_at(at, t->by, i) - row.mid) * row.inverse);
             sum += q[i];
         }
         t->scale[r] = row.scale;

@@ -72,7 +72,7 @@ typedef struct rag_kern_weigh {
 
 #define RAG_KERN_NO_KEY -1.0e30f
 
-/* Rows of floats to be quantised. */
+/* Rows of floats to be quantised, each value times its column's factor. */
 typedef struct rag_kern_rows {
     int8_t *q;      /* [n_rows x n] */
     float *scale;   /* [n_rows] what a step is */
@@ -82,6 +82,7 @@ typedef struct rag_kern_rows {
     size_t x_stride;
     size_t n_rows;
     size_t n;
+    const float *by; /* [n]; NULL: as they are */
 } rag_kern_rows;
 
 typedef struct rag_kern {
@@ -102,8 +103,8 @@ typedef struct rag_kern {
     void (*out_silu)(const rag_kern_out *o);
     void (*out_tanh_gelu)(const rag_kern_out *o);
     void (*out_relu)(const rag_kern_out *o);
-    /* q = round((x - mid) / scale) in -127..127, mid halfway between the least
-     * and the greatest x of a row. GELU and LayerNorm leave one-sided outliers:
+    /* q = round((x by - mid) / scale) in -127..127, mid halfway between the
+     * least and the greatest x by of a row. GELU and LayerNorm leave one-sided outliers:
      * with a middle of its own a token loses less than half as much. */
     void (*quantise)(const rag_kern_rows *t);
     /* Each row of x [n_rows x n] = (x - mean) / sqrt(variance + eps) * w + b */

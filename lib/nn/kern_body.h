@@ -122,7 +122,16 @@ static inline size_t rows_at(size_t at, size_t n)
     return n - at < ROWS ? n - at : ROWS;
 }
 
-TIER static inline rag_kern_row range_of(const float *x, size_t n)
+/* Values of a row from i on, times their factors; by == NULL is told apart
+ * where this is inlined, not in the loop. */
+TIER static inline vf values(const float *x, const float *by, size_t i)
+{
+    return by != NULL ? vf_mul(vf_load(x + i), vf_load(by + i))
+                      : vf_load(x + i);
+}
+
+TIER static inline rag_kern_row range_of(const float *x, const float *by,
+                                         size_t n)
 {
     size_t whole = n / BYTES * BYTES;
     vf low[2];
@@ -134,22 +143,24 @@ TIER static inline rag_kern_row range_of(const float *x, size_t n)
     high[0] = high[1] = vf_set(-INFINITY);
     for (size_t i = 0; i < whole; i += 2 * W) {
         for (size_t h = 0; h < 2; h++) {
-            vf v = vf_load(x + i + h * W);
+            vf v = values(x, by, i + h * W);
 
             low[h] = vf_min(v, low[h]);
             high[h] = vf_max(v, high[h]);
         }
     }
     for (size_t i = whole; i < n; i++) {
-        low[0] = vf_min(vf_set(x[i]), low[0]);
-        high[0] = vf_max(vf_set(x[i]), high[0]);
+        vf v = vf_set(by != NULL ? x[i] * by[i] : x[i]);
+
+        low[0] = vf_min(v, low[0]);
+        high[0] = vf_max(v, high[0]);
     }
     return rag_kern_row_of(vf_reduce_min(vf_min(low[0], low[1])),
                            vf_reduce_max(vf_max(high[0], high[1])));
 }
 
 /* The sum of the steps. */
-TIER static inline int32_t row_steps(int8_t *q, const float *x,
+TIER static inline int32_t row_steps(int8_t *q, const float *x, const float *by,
                                      const rag_kern_row *row, size_t n)
 {
     size_t whole = n / BYTES * BYTES;
@@ -163,19 +174,22 @@ TIER static inline int32_t row_steps(int8_t *q, const float *x,
 
         UNROLL
         for (size_t h = 0; h < VECTORS; h++)
-            v[h] = to_steps(vf_load(x + i + h * W), mid, inverse);
+            v[h] = to_steps(values(x, by, i + h * W), mid, inverse);
         sum = vf_store_32(q + i, v, sum);
     }
     for (size_t i = whole; i < n; i += W) {
         size_t left = n - i < W ? n - i : W;
-        vf v = to_steps(vf_load_n(x + i, left), mid, inverse);
+        vf v = vf_load_n(x + i, left);
 
+        if (by != NULL)
+            v = vf_mul(v, vf_load_n(by + i, left));
+        v = to_steps(v, mid, inverse);
         rest += vf_store_n8(q + i, vf_keep_n(v, left), left);
     }
     return vi_reduce(sum) + rest;
 }
 
-TIER static void quantise(const rag_kern_rows *t)
+TIER static inline void quantise_by(const rag_kern_rows *t, const float *by)
 {
     const size_t n = t->n;
 
@@ -184,14 +198,23 @@ TIER static void quantise(const rag_kern_rows *t)
         rag_kern_row row[ROWS];
 
         for (size_t r = 0; r < rows; r++)
-            row[r] = range_of(t->x + (at + r) * t->x_stride, n);
+            row[r] = range_of(t->x + (at + r) * t->x_stride, by, n);
         for (size_t r = 0; r < rows; r++) {
-            t->sum[at + r] = row_steps(
-                t->q + (at + r) * n, t->x + (at + r) * t->x_stride, &row[r], n);
+            t->sum[at + r] =
+                row_steps(t->q + (at + r) * n, t->x + (at + r) * t->x_stride,
+                          by, &row[r], n);
             t->scale[at + r] = row[r].scale;
             t->mid[at + r] = row[r].mid;
         }
     }
+}
+
+TIER static void quantise(const rag_kern_rows *t)
+{
+    if (t->by != NULL)
+        quantise_by(t, t->by);
+    else
+        quantise_by(t, NULL);
 }
 
 /* Sums STEP of d = x[i] - c over n values in sixteen lanes. */

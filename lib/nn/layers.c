@@ -66,10 +66,11 @@ static size_t inner_stride(const rag_weights_head *h)
     return h->ffn + 16;
 }
 
+/* by [n], or NULL: what each column is multiplied by */
 static void quantise(rag_layers *k, int8_t *q, const float *x, size_t stride,
-                     size_t n_rows, size_t n)
+                     size_t n_rows, size_t n, const float *by)
 {
-    rag_kern_rows t = {q, k->scale, k->mid, k->sum, x, stride, n_rows, n};
+    rag_kern_rows t = {q, k->scale, k->mid, k->sum, x, stride, n_rows, n, by};
 
     k->kern->quantise(&t);
 }
@@ -197,13 +198,13 @@ static void feed_forward(rag_layers *k, const rag_weights_layer *l, size_t at,
     size_t hidden = h->hidden;
     float *x = k->x + at * hidden;
 
-    quantise(k, k->x_q, k->mixed + at * hidden, hidden, n, hidden);
+    quantise(k, k->x_q, k->mixed + at * hidden, hidden, n, hidden, NULL);
     product(x, hidden, k, k->x_q, n, hidden, hidden, &l->mix, kern->out_add);
     norm(k, x, l->norm1_w, l->norm1_b, n);
-    quantise(k, k->x_q, x, hidden, n, hidden);
+    quantise(k, k->x_q, x, hidden, n, hidden, l->up_by);
     product(k->inner, inner_stride(h), k, k->x_q, n, hidden, h->ffn, &l->up,
             k->act);
-    quantise(k, k->inner_q, k->inner, inner_stride(h), n, h->ffn);
+    quantise(k, k->inner_q, k->inner, inner_stride(h), n, h->ffn, NULL);
     product(x, hidden, k, k->inner_q, n, h->ffn, hidden, &l->down,
             kern->out_add);
     norm(k, x, l->norm2_w, l->norm2_b, n);
@@ -250,12 +251,12 @@ static void gated_forward(rag_layers *k, const rag_weights_layer *l, size_t at,
     size_t hidden = h->hidden;
     float *x = k->x + at * hidden;
 
-    quantise(k, k->x_q, k->mixed + at * hidden, hidden, n, hidden);
+    quantise(k, k->x_q, k->mixed + at * hidden, hidden, n, hidden, NULL);
     product(x, hidden, k, k->x_q, n, hidden, hidden, &l->mix, k->kern->out_add);
     quantise(k, k->x_q, before(k, x, l->norm2_w, l->norm2_b, n), hidden, n,
-             hidden);
+             hidden, l->up_by);
     gated(k, &l->up, n);
-    quantise(k, k->inner_q, k->inner, inner_stride(h), n, h->ffn);
+    quantise(k, k->inner_q, k->inner, inner_stride(h), n, h->ffn, NULL);
     product(x, hidden, k, k->inner_q, n, h->ffn, hidden, &l->down,
             k->kern->out_add);
 }
@@ -278,7 +279,7 @@ static void layer(rag_layers *k, const rag_layers_block *b, size_t i)
         size_t rows = tile_at(at, n);
         const float *x = before(k, k->x + at * hidden, norm_w, l.norm1_b, rows);
 
-        quantise(k, k->x_q, x, hidden, rows, hidden);
+        quantise(k, k->x_q, x, hidden, rows, hidden, l.qkv_by);
         product(k->qkv, 3 * hidden, k, k->x_q, rows, hidden, 3 * hidden, &l.qkv,
                 k->kern->out_linear);
         heads(k, b, at, rows, &p, i);

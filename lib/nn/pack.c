@@ -144,8 +144,11 @@ static rag_status put_layers(writer *w, rag_pack_shift *shift, rag_error *err)
         return rag_fail_nomem(err);
     TRY(begin(w, RAG_WEIGHTS_LAYERS, err));
     for (uint32_t i = 0; i < w->head.n_layers; i++) {
-        TRY(rag_pack_layer(layer, &w->parts, &w->head, i, err));
-        TRY(rag_pack_shift_layer(shift, layer, i, err));
+        rag_pack_shift_begin(shift, layer);
+        TRY(rag_pack_attention(layer, &w->parts, &w->head, i, err));
+        TRY(rag_pack_shift_attention(shift, layer, i, err));
+        TRY(rag_pack_forward(layer, &w->parts, &w->head, i, err));
+        TRY(rag_pack_shift_forward(shift, layer, i, err));
         TRY(put(w, layer, n_bytes, err));
     }
     end(w, RAG_WEIGHTS_LAYERS);

@@ -60,18 +60,33 @@ RAG_NODISCARD rag_status rag_pack_row(float *out, const rag_source_tensor *t,
 RAG_NODISCARD rag_status rag_pack_check_used(const rag_pack_parts *p,
                                              rag_error *err);
 
-/* to [rag_weights_layer_bytes(h)] */
-RAG_NODISCARD rag_status rag_pack_layer(unsigned char *to, rag_pack_parts *p,
-                                        const rag_weights_head *h,
-                                        uint32_t layer, rag_error *err);
+/* The halves of a layer, to [rag_weights_layer_bytes(h)]: attention with the
+ * norm behind it (ModernBERT: in front), then the feed-forward part with its
+ * norm. qkv_by and up_by stand there already. */
+RAG_NODISCARD rag_status rag_pack_attention(unsigned char *to,
+                                            rag_pack_parts *p,
+                                            const rag_weights_head *h,
+                                            uint32_t layer, rag_error *err);
+RAG_NODISCARD rag_status rag_pack_forward(unsigned char *to, rag_pack_parts *p,
+                                          const rag_weights_head *h,
+                                          uint32_t layer, rag_error *err);
+/* Where the parts of the layer lie that is being made ... */
+rag_weights_layer rag_pack_places(const unsigned char *layer,
+                                  const rag_weights_head *h);
+/* ... and the same place to write to. */
+static inline void *rag_pack_inside(unsigned char *layer, const void *at)
+{
+    return layer + ((const unsigned char *)at - layer);
+}
 /* to [rag_weights_embed_bytes(h) / 4] */
 RAG_NODISCARD rag_status rag_pack_embed(float *to, rag_pack_parts *p,
                                         const rag_weights_head *h,
                                         rag_error *err);
-/* Makes what goes into a layer easier for int8 (pack_shift.c): out of the bias
- * of the norm in front of it and into the biases behind. In the embedding (as
- * rag_pack_embed() made it) and then layer by layer (as rag_pack_layer() did);
- * models that are not made for it stay as they are. */
+/* Makes what goes into a layer easier for int8 (pack_shift.c): constants out of
+ * the bias of the norm in front of it and into the biases behind, and a factor
+ * for each column. In the embedding (as rag_pack_embed() made it) and then
+ * layer by layer, before and behind each half; models that are not made for it
+ * stay as they are, their factors 1. */
 typedef struct rag_pack_shift rag_pack_shift;
 
 /* *out by rag_pack_shift_free(), on failure, too. h is borrowed. */
@@ -79,9 +94,16 @@ RAG_NODISCARD rag_status rag_pack_shift_new(rag_pack_shift **out,
                                             rag_pack_parts *p,
                                             const rag_weights_head *h,
                                             float *embed, rag_error *err);
-RAG_NODISCARD rag_status rag_pack_shift_layer(rag_pack_shift *s,
-                                              unsigned char *layer, uint32_t i,
-                                              rag_error *err);
+/* Writes qkv_by. */
+void rag_pack_shift_begin(rag_pack_shift *s, unsigned char *layer);
+/* Changes biases of what rag_pack_attention() made, writes up_by. */
+RAG_NODISCARD rag_status rag_pack_shift_attention(rag_pack_shift *s,
+                                                  unsigned char *layer,
+                                                  uint32_t i, rag_error *err);
+/* Changes biases of what rag_pack_forward() made. */
+RAG_NODISCARD rag_status rag_pack_shift_forward(rag_pack_shift *s,
+                                                unsigned char *layer,
+                                                uint32_t i, rag_error *err);
 void rag_pack_shift_free(rag_pack_shift *s);
 
 /* to [rag_weights_labels_bytes(h) / 4] */

@@ -14,18 +14,24 @@ typedef struct target {
     float *sum;   /* [n_out] */
     float *bias;  /* [n_out] */
     size_t n_in;
+    const float *by; /* [n_in] what its inputs are multiplied by, or NULL */
 } target;
 
-/* The matrix [n_out x n_in] at *at, which moves behind it. */
-static target target_at(unsigned char **at, size_t n_out, size_t n_in)
+/* The matrix m of the layer. */
+static target target_of(unsigned char *layer, const rag_weights_matrix *m,
+                        size_t n_in, const float *by)
 {
-    target m = {(int8_t *)*at, (float *)(void *)(*at + n_out * n_in), NULL,
-                NULL, n_in};
+    return (target){(int8_t *)rag_pack_inside(layer, m->w),
+                    rag_pack_inside(layer, m->scale),
+                    rag_pack_inside(layer, m->sum),
+                    rag_pack_inside(layer, m->bias),
+                    n_in,
+                    by};
+}
 
-    m.sum = m.scale + n_out;
-    m.bias = m.sum + n_out;
-    *at += rag_weights_matrix_bytes(n_out, n_in);
-    return m;
+static float weight_at(const target *m, const float *x, size_t k)
+{
+    return m->by != NULL ? x[k] / m->by[k] : x[k];
 }
 
 /* Rounds x [n_in] to int8 by its greatest magnitude as row o, times factor. */
@@ -37,9 +43,10 @@ static void put_row(target *m, size_t o, const float *x, float factor)
     int32_t sum = 0;
 
     for (size_t k = 0; k < m->n_in; k++)
-        most = fmaxf(most, fabsf(x[k]));
+        most = fmaxf(most, fabsf(weight_at(m, x, k)));
     for (size_t k = 0; k < m->n_in; k++) {
-        float q = most > 0.0f ? rintf(x[k] / most * 127.0f) : 0.0f;
+        float q =
+            most > 0.0f ? rintf(weight_at(m, x, k) / most * 127.0f) : 0.0f;
 
         panel[k / RAG_KERN_QUAD * RAG_KERN_PANEL * RAG_KERN_QUAD +
               k % RAG_KERN_QUAD] = (int8_t)q;
@@ -163,60 +170,68 @@ out:
     return st;
 }
 
-static float *floats_at(unsigned char **at, size_t n)
+static rag_status put_norm(unsigned char *layer, const float *weight,
+                           const float *bias, rag_pack_parts *p,
+                           rag_source_part w, rag_source_part b, uint32_t i,
+                           size_t n, rag_error *err)
 {
-    float *v = (float *)(void *)*at;
-
-    *at += n * sizeof *v;
-    return v;
-}
-
-static rag_status put_norm(unsigned char **to, rag_pack_parts *p,
-                           rag_source_part w, rag_source_part b, uint32_t layer,
-                           size_t n, bool may_miss, rag_error *err)
-{
-    float *weight = floats_at(to, n);
-    float *bias = floats_at(to, n);
     rag_status st;
 
-    TRY(rag_pack_vector(weight, p, w, layer, n, may_miss, err));
-    TRY(rag_pack_vector(bias, p, b, layer, n, true, err));
+    TRY(rag_pack_vector(rag_pack_inside(layer, weight), p, w, i, n, false,
+                        err));
+    TRY(rag_pack_vector(rag_pack_inside(layer, bias), p, b, i, n, true, err));
 out:
     return st;
 }
 
-rag_status rag_pack_layer(unsigned char *to, rag_pack_parts *p,
-                          const rag_weights_head *h, uint32_t layer,
-                          rag_error *err)
+rag_weights_layer rag_pack_places(const unsigned char *layer,
+                                  const rag_weights_head *h)
 {
-    bool modern = h->arch == RAG_ARCH_MODERNBERT;
+    rag_weights one = {.head = h, .layers = layer};
+
+    return rag_weights_layer_at(&one, 0);
+}
+
+rag_status rag_pack_attention(unsigned char *to, rag_pack_parts *p,
+                              const rag_weights_head *h, uint32_t layer,
+                              rag_error *err)
+{
+    rag_weights_layer l = rag_pack_places(to, h);
     size_t hidden = h->hidden;
-    target qkv;
-    target m;
+    target qkv = target_of(to, &l.qkv, hidden, l.qkv_by);
+    target mix = target_of(to, &l.mix, hidden, NULL);
     rag_status st;
 
-    qkv = target_at(&to, 3 * hidden, hidden);
     TRY(put_qkv(&qkv, p, h, layer, err));
-    m = target_at(&to, hidden, hidden);
-    TRY(put_mix(&m, &qkv, p, h, layer, err));
-    if (modern && layer == 0) { /* no such norm; two empty places */
-        memset(to, 0, 2 * hidden * sizeof(float));
-        to += 2 * hidden * sizeof(float);
-    } else {
-        TRY(put_norm(&to, p, RAG_PART_NORM1_W, RAG_PART_NORM1_B, layer, hidden,
-                     false, err));
-    }
-    m = target_at(&to, rag_weights_up(h), hidden);
-    if (modern)
-        TRY(put_gated(&m, p, h->ffn, layer, err));
+    TRY(put_mix(&mix, &qkv, p, h, layer, err));
+    if (h->arch == RAG_ARCH_MODERNBERT && layer == 0) /* has no such norm */
+        memset(rag_pack_inside(to, l.norm1_w), 0, 2 * hidden * sizeof(float));
     else
-        TRY(matrix(&m, 0, h->ffn, 1.0f, p, RAG_PART_UP_W, RAG_PART_UP_B, layer,
+        TRY(put_norm(to, l.norm1_w, l.norm1_b, p, RAG_PART_NORM1_W,
+                     RAG_PART_NORM1_B, layer, hidden, err));
+out:
+    return st;
+}
+
+rag_status rag_pack_forward(unsigned char *to, rag_pack_parts *p,
+                            const rag_weights_head *h, uint32_t layer,
+                            rag_error *err)
+{
+    rag_weights_layer l = rag_pack_places(to, h);
+    size_t hidden = h->hidden;
+    target up = target_of(to, &l.up, hidden, l.up_by);
+    target down = target_of(to, &l.down, h->ffn, NULL);
+    rag_status st;
+
+    if (h->arch == RAG_ARCH_MODERNBERT)
+        TRY(put_gated(&up, p, h->ffn, layer, err));
+    else
+        TRY(matrix(&up, 0, h->ffn, 1.0f, p, RAG_PART_UP_W, RAG_PART_UP_B, layer,
                    err));
-    m = target_at(&to, hidden, h->ffn);
-    TRY(matrix(&m, 0, hidden, 1.0f, p, RAG_PART_DOWN_W, RAG_PART_DOWN_B, layer,
-               err));
-    TRY(put_norm(&to, p, RAG_PART_NORM2_W, RAG_PART_NORM2_B, layer, hidden,
-                 false, err));
+    TRY(matrix(&down, 0, hidden, 1.0f, p, RAG_PART_DOWN_W, RAG_PART_DOWN_B,
+               layer, err));
+    TRY(put_norm(to, l.norm2_w, l.norm2_b, p, RAG_PART_NORM2_W,
+                 RAG_PART_NORM2_B, layer, hidden, err));
 out:
     return st;
 }

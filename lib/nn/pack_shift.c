@@ -1,5 +1,6 @@
 /*
- * What goes into a product, less half of what all tokens have in common.
+ * What goes into a product, made easier for int8: less half of what all tokens
+ * have in common, and its columns nearer to each other in size.
  *
  * In BERT and its kin the first token ([CLS], <s>) is where heads look that
  * have nothing to look for: a third to a half of all attention goes to it. Its
@@ -10,10 +11,17 @@
  * the mix (for the values; attention weights add up to 1) and the sum that goes
  * around attention. Keys need nothing: softmax does not see what is the same
  * for all. In front of the feed-forward part, where no token sees another, it
- * is half of the tokens' mean. Nothing changes but what int8 loses.
+ * is half of the tokens' mean.
  *
- * What those vectors are shows a run of the packed weights, in floats, over a
- * short text of pieces from all over the vocabulary.
+ * What is left has columns many times as large as most; they alone would set
+ * the steps of a token. Each column is divided by its size to the power of 3/8,
+ * and the weights that it meets are multiplied by it (SmoothQuant,
+ * arXiv:2211.10438, with an alpha found by trying, and without the weights' own
+ * sizes).
+ *
+ * Nothing changes but what int8 loses. What vectors and sizes are shows a run
+ * of the packed weights, in floats, over a short text of pieces from all over
+ * the vocabulary.
  */
 #include <math.h>
 
@@ -27,6 +35,10 @@
 #define STEPS 16.0f
 /* more than this is no norm's output but a broken model: left as it is */
 #define MOST 100.0f
+/* columns smaller than this share of the largest count as so large */
+#define LEAST_SIZE 0.000244140625f
+/* steps of a factor within a power of two, for the same reason */
+#define BY_STEPS 8.0f
 
 struct rag_pack_shift {
     const rag_weights_head *h;
@@ -35,6 +47,7 @@ struct rag_pack_shift {
     float *mixed; /* [hidden] */
     float *inner; /* [ffn] */
     float *out;   /* [hidden] */
+    float *eased; /* [hidden] what goes into a product instead of x */
     float *less;  /* [hidden] of one token: what a product gets less */
 };
 
@@ -154,11 +167,19 @@ static void add(rag_pack_shift *s, const float *w, const float *b)
     norm(s->x, s->h, w, b);
 }
 
+/* eased = x by */
+static const float *ease(rag_pack_shift *s, const float *x, const float *by)
+{
+    for (size_t i = 0; i < s->h->hidden * TOKENS; i++)
+        s->eased[i] = x[i] * by[i / TOKENS];
+    return s->eased;
+}
+
 static void run_attention(rag_pack_shift *s, const rag_weights_layer *l)
 {
     size_t hidden = s->h->hidden;
 
-    product(s->qkv, s->x, &l->qkv, 3 * hidden, hidden);
+    product(s->qkv, ease(s, s->x, l->qkv_by), &l->qkv, 3 * hidden, hidden);
     attention(s);
     product(s->out, s->mixed, &l->mix, hidden, hidden);
     add(s, l->norm1_w, l->norm1_b);
@@ -169,7 +190,7 @@ static void run_forward(rag_pack_shift *s, const rag_weights_layer *l)
     size_t hidden = s->h->hidden;
     size_t ffn = s->h->ffn;
 
-    product(s->inner, s->x, &l->up, ffn, hidden);
+    product(s->inner, ease(s, s->x, l->up_by), &l->up, ffn, hidden);
     for (size_t i = 0; i < ffn * TOKENS; i++)
         s->inner[i] = (float)act((double)s->inner[i], s->h->act);
     product(s->out, s->inner, &l->down, hidden, ffn);
@@ -197,12 +218,54 @@ static void take(rag_pack_shift *s, float *norm_b, size_t n)
     }
 }
 
-/* at, a place in the layer, to be written to */
-static float *inside(unsigned char *layer, const float *at)
+/* The size of column d without `less`, the first token, which is like no other,
+ * left out. */
+static float size_of(const rag_pack_shift *s, size_t d)
 {
-    const unsigned char *p = (const unsigned char *)(const void *)at;
+    float sum = 0.0f;
 
-    return (float *)(void *)(layer + (p - layer));
+    for (size_t t = 1; t < TOKENS; t++)
+        sum += fabsf(s->x[d * TOKENS + t] - s->less[d]);
+    return sum / (float)(TOKENS - 1);
+}
+
+/* x > 0 to the nearest of BY_STEPS steps of its power of two */
+static float rough(float x)
+{
+    int log;
+    float part = frexpf(x, &log);
+
+    return ldexpf(rintf(part * BY_STEPS) / BY_STEPS, log);
+}
+
+/* x^(3/8), by square roots, which are the same on every machine */
+static float power(float x)
+{
+    float half = sqrtf(x);
+
+    return sqrtf(half * sqrtf(half));
+}
+
+/* by [hidden] = (greatest size / size)^(3/8): at least 1, so no weight grows */
+static void put_factors(const rag_pack_shift *s, float *by)
+{
+    float most = 0.0f;
+
+    for (size_t d = 0; d < s->h->hidden; d++) {
+        by[d] = size_of(s, d);
+        most = fmaxf(by[d], most);
+    }
+    for (size_t d = 0; d < s->h->hidden; d++) {
+        float size = most > 0.0f && most <= MOST ? by[d] / most : 1.0f;
+
+        by[d] = rough(1.0f / power(fmaxf(size, LEAST_SIZE)));
+    }
+}
+
+static void put_ones(const rag_pack_shift *s, float *by)
+{
+    for (size_t d = 0; d < s->h->hidden; d++)
+        by[d] = 1.0f;
 }
 
 /* x = `less` for every token */
@@ -217,12 +280,12 @@ static bool give_attention(rag_pack_shift *s, unsigned char *layer,
                            const rag_weights_layer *l)
 {
     size_t hidden = s->h->hidden;
-    float *query = inside(layer, l->qkv.bias);
-    float *mix = inside(layer, l->mix.bias);
+    float *query = rag_pack_inside(layer, l->qkv.bias);
+    float *mix = rag_pack_inside(layer, l->mix.bias);
     bool ok = true;
 
     fill(s, s->mixed);
-    product(s->qkv, s->mixed, &l->qkv, 3 * hidden, hidden);
+    product(s->qkv, ease(s, s->mixed, l->qkv_by), &l->qkv, 3 * hidden, hidden);
     product(s->out, s->qkv + 2 * hidden * TOKENS, &l->mix, hidden, hidden);
     for (size_t d = 0; d < hidden; d++) {
         query[d] = s->qkv[d * TOKENS];
@@ -235,12 +298,13 @@ static bool give_attention(rag_pack_shift *s, unsigned char *layer,
 static bool give_forward(rag_pack_shift *s, unsigned char *layer,
                          const rag_weights_layer *l)
 {
-    float *up = inside(layer, l->up.bias);
-    float *down = inside(layer, l->down.bias);
+    float *up = rag_pack_inside(layer, l->up.bias);
+    float *down = rag_pack_inside(layer, l->down.bias);
     bool ok = true;
 
     fill(s, s->mixed);
-    product(s->inner, s->mixed, &l->up, s->h->ffn, s->h->hidden);
+    product(s->inner, ease(s, s->mixed, l->up_by), &l->up, s->h->ffn,
+            s->h->hidden);
     for (size_t d = 0; d < s->h->ffn; d++) {
         up[d] = s->inner[d * TOKENS];
         ok = ok && isfinite(up[d]);
@@ -252,25 +316,53 @@ static bool give_forward(rag_pack_shift *s, unsigned char *layer,
     return ok;
 }
 
-rag_status rag_pack_shift_layer(rag_pack_shift *s, unsigned char *layer,
-                                uint32_t i, rag_error *err)
+void rag_pack_shift_begin(rag_pack_shift *s, unsigned char *layer)
 {
-    rag_weights one = {.head = s->h, .layers = layer};
-    rag_weights_layer l = rag_weights_layer_at(&one, 0);
-    bool ok;
+    rag_weights_layer l = rag_pack_places(layer, s->h);
+    float *by = rag_pack_inside(layer, l.qkv_by);
+
+    if (s->x != NULL)
+        put_factors(s, by);
+    else
+        put_ones(s, by);
+}
+
+static rag_status no_number(uint32_t i, rag_error *err)
+{
+    return rag_fail(err, RAG_E_FORMAT, "layer %u: bias: not a number", i);
+}
+
+/* The text goes through each half of the layer before that changes. */
+rag_status rag_pack_shift_attention(rag_pack_shift *s, unsigned char *layer,
+                                    uint32_t i, rag_error *err)
+{
+    rag_weights_layer l = rag_pack_places(layer, s->h);
+    float *by = rag_pack_inside(layer, l.up_by);
+
+    if (s->x == NULL) {
+        put_ones(s, by);
+        return RAG_OK;
+    }
+    run_attention(s, &l);
+    if (!give_attention(s, layer, &l))
+        return no_number(i, err);
+    take(s, rag_pack_inside(layer, l.norm1_b), TOKENS);
+    put_factors(s, by);
+    return RAG_OK;
+}
+
+rag_status rag_pack_shift_forward(rag_pack_shift *s, unsigned char *layer,
+                                  uint32_t i, rag_error *err)
+{
+    rag_weights_layer l = rag_pack_places(layer, s->h);
 
     if (s->x == NULL)
         return RAG_OK;
-    /* the text goes through each half of the layer before it changes */
-    run_attention(s, &l);
-    ok = give_attention(s, layer, &l);
-    take(s, inside(layer, l.norm1_b), TOKENS);
     run_forward(s, &l);
-    ok = give_forward(s, layer, &l) && ok;
-    if (!ok)
-        return rag_fail(err, RAG_E_FORMAT, "layer %u: bias: not a number", i);
+    if (!give_forward(s, layer, &l))
+        return no_number(i, err);
     if (i + 1 < s->h->n_layers)
-        take(s, inside(layer, l.norm2_b), 1);
+        take(s, rag_pack_inside(layer, l.norm2_b), 1);
     return RAG_OK;
 }
 
@@ -304,7 +396,7 @@ out:
 static rag_status make_room(rag_pack_shift *s, rag_error *err)
 {
     size_t hidden = s->h->hidden;
-    float *x = rag_calloc((7 * hidden + s->h->ffn) * TOKENS, sizeof *x);
+    float *x = rag_calloc((8 * hidden + s->h->ffn) * TOKENS, sizeof *x);
 
     if (x == NULL)
         return rag_fail_nomem(err);
@@ -312,7 +404,8 @@ static rag_status make_room(rag_pack_shift *s, rag_error *err)
     s->qkv = s->x + hidden * TOKENS;
     s->mixed = s->qkv + 3 * hidden * TOKENS;
     s->out = s->mixed + hidden * TOKENS;
-    s->less = s->out + hidden * TOKENS;
+    s->eased = s->out + hidden * TOKENS;
+    s->less = s->eased + hidden * TOKENS;
     s->inner = s->less + hidden * TOKENS;
     return RAG_OK;
 }

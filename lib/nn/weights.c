@@ -56,7 +56,7 @@ size_t rag_weights_layer_bytes(const rag_weights_head *h)
            rag_weights_matrix_bytes(h->hidden, h->hidden) +
            rag_weights_matrix_bytes(rag_weights_up(h), h->hidden) +
            rag_weights_matrix_bytes(h->hidden, h->ffn) +
-           (size_t)4 * h->hidden * sizeof(float);
+           (size_t)6 * h->hidden * sizeof(float);
 }
 
 /* Floats of the positions: learned ones, or two tables of turns. */
@@ -342,6 +342,8 @@ rag_weights_layer rag_weights_layer_at(const rag_weights *w, size_t i)
     l.down = matrix(&at, hidden, ffn);
     l.norm2_w = vector(&at, hidden);
     l.norm2_b = vector(&at, hidden);
+    l.qkv_by = vector(&at, hidden);
+    l.up_by = vector(&at, hidden);
     return l;
 }
 

@@ -20,7 +20,7 @@
 #include "nn/source.h"
 #include "nn/tokens.h"
 
-#define RAG_WEIGHTS_VERSION 2u
+#define RAG_WEIGHTS_VERSION 3u
 #define RAG_WEIGHTS_ALIGN 64u
 /* header and section table; the sections begin here, on a page of their own */
 #define RAG_WEIGHTS_HEAD_BYTES 4096u
@@ -110,6 +110,10 @@ typedef struct rag_weights_layer {
     rag_weights_matrix down; /* ffn -> hidden */
     const float *norm2_w;
     const float *norm2_b;
+    /* [hidden] what the inputs of qkv and up are multiplied by before they are
+     * rounded; their weights are divided by it */
+    const float *qkv_by;
+    const float *up_by;
 } rag_weights_layer;
 
 /* What turns a pooled row into logits, in floats. */

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "nn/attend.h"
-#include "nn/kern.h"
+#include "nn/kern_tiers.h"
 
 #define MOST 131u
 
@@ -134,13 +134,38 @@ typedef struct row_of {
     int32_t sum;
 } row_of;
 
-static row_of quantise(const rag_kern *k, int8_t *q, const float *x, size_t n)
+static row_of quantise_by(const rag_kern *k, int8_t *q, const float *x,
+                          const float *by, size_t n)
 {
     row_of r;
-    rag_kern_rows t = {q, &r.scale, &r.mid, &r.sum, x, n, 1, n};
+    rag_kern_rows t = {q, &r.scale, &r.mid, &r.sum, x, n, 1, n, by};
 
     k->quantise(&t);
     return r;
+}
+
+static row_of quantise(const rag_kern *k, int8_t *q, const float *x, size_t n)
+{
+    return quantise_by(k, q, x, NULL, n);
+}
+
+/* With factors: the same as of values that were multiplied before. */
+static void one_row_by(const rag_kern *k, const float *x, const float *by,
+                       size_t n)
+{
+    float product[MOST + 1];
+    int8_t q[MOST + 1];
+    int8_t want[MOST + 1];
+    row_of row;
+    row_of row0;
+
+    for (size_t i = 0; i < n; i++)
+        product[i] = x[i] * by[i];
+    row = quantise_by(k, q, x, by, n);
+    row0 = quantise(&rag_kern_scalar, want, product, n);
+    assert_memory_equal(&row, &row0, sizeof row);
+    if (n != 0)
+        assert_memory_equal(q, want, n);
 }
 
 static void one_row(const rag_kern *k, const rag_kern *scalar, size_t n,
@@ -168,6 +193,7 @@ static void one_row(const rag_kern *k, const rag_kern *scalar, size_t n,
         bp[i] = rnd();
         mean += (double)xp[i] / (double)n;
     }
+    one_row_by(k, xp, wp, n);
     row = quantise(k, qp, xp, n);
     row0 = quantise(scalar, q0, xp, n);
     assert_memory_equal(&row, &row0, sizeof row);
@@ -224,7 +250,7 @@ static void some_rows(const rag_kern *k, const rag_kern *scalar, size_t rows,
     guarded scale = guard(rows * 4, false);
     guarded mid = guard(rows * 4, false);
     guarded sum = guard(rows * 4, false);
-    rag_kern_rows t = {q.at, scale.at, mid.at, sum.at, x.at, n, rows, n};
+    rag_kern_rows t = {q.at, scale.at, mid.at, sum.at, x.at, n, rows, n, NULL};
     float *alone = rag_calloc(rows * n + 1, 4);
     int8_t one[MOST];
     float w[MOST];
@@ -236,16 +262,20 @@ static void some_rows(const rag_kern *k, const rag_kern *scalar, size_t rows,
     }
     for (size_t i = 0; i < rows * n; i++)
         alone[i] = ((float *)x.at)[i] = rnd() * (float)(1 + i / (n + 1));
-    k->quantise(&t);
-    for (size_t r = 0; r < rows; r++) {
-        row_of want = quantise(scalar, one, alone + r * n, n);
+    for (size_t i = 0; i < 2 * rows; i++) {
+        size_t r = i % rows;
+        row_of want;
 
+        t.by = i < rows ? NULL : w;
+        k->quantise(&t);
+        want = quantise_by(scalar, one, alone + r * n, t.by, n);
         assert_memory_equal(one, t.q + r * n, n);
         assert_float_equal(want.scale, t.scale[r], 0.0f);
         assert_float_equal(want.mid, t.mid[r], 0.0f);
         assert_int_equal(want.sum, t.sum[r]);
-        scalar->norm(alone + r * n, w, b, 1e-5f, 1, n);
     }
+    for (size_t r = 0; r < rows; r++)
+        scalar->norm(alone + r * n, w, b, 1e-5f, 1, n);
     k->norm(x.at, w, b, 1e-5f, rows, n);
     if (rows != 0)
         assert_memory_equal(x.at, alone, rows * n * 4);

@@ -1,5 +1,5 @@
-/* An import moves constants out of the norms' biases into those behind: no sum
- * of the model changes, nothing but these biases does. */
+/* An import moves constants out of the norms' biases into those behind, and
+ * factors out of the weights in front of them: no sum of the model changes. */
 #include "nn_tiny.h"
 
 #include <math.h>
@@ -38,9 +38,9 @@ static int close_tiny(void **state)
     return tiny_cleanup(state);
 }
 
-/* y [n_out] = m x, without the bias */
+/* y [n_out] = m (x by), without the bias; by == NULL: m x */
 static void times(double *y, const rag_weights_matrix *m, const double *x,
-                  size_t n_out, size_t n_in)
+                  const float *by, size_t n_out, size_t n_in)
 {
     for (size_t o = 0; o < n_out; o++) {
         const int8_t *w = m->w + o / RAG_KERN_PANEL * RAG_KERN_PANEL * n_in;
@@ -48,6 +48,7 @@ static void times(double *y, const rag_weights_matrix *m, const double *x,
         y[o] = 0.0;
         for (size_t k = 0; k < n_in; k++)
             y[o] += (double)m->scale[o] * x[k] *
+                    (by != NULL ? (double)by[k] : 1.0) *
                     (double)w[(k / RAG_KERN_QUAD * RAG_KERN_PANEL +
                                o % RAG_KERN_PANEL) *
                                   RAG_KERN_QUAD +
@@ -97,8 +98,8 @@ static void check_layer(const rag_weights_layer *now,
     same_weights(&now->mix, &was->mix, n, n);
     same_weights(&now->up, &was->up, TINY_FFN, n);
     same_weights(&now->down, &was->down, n, TINY_FFN);
-    times(qkv, &was->qkv, c, 3 * n, n);
-    times(mix, &was->mix, qkv + 2 * n, n, n);
+    times(qkv, &was->qkv, c, now->qkv_by, 3 * n, n);
+    times(mix, &was->mix, qkv + 2 * n, NULL, n, n);
     same_but(now->qkv.bias, was->qkv.bias, qkv, n);
     assert_memory_equal(now->qkv.bias + n, was->qkv.bias + n,
                         2 * n * sizeof(float));
@@ -106,7 +107,7 @@ static void check_layer(const rag_weights_layer *now,
         mix[d] += c[d];
     same_but(now->mix.bias, was->mix.bias, mix, n);
     taken(c, was->norm1_b, now->norm1_b);
-    times(up, &was->up, c, TINY_FFN, n);
+    times(up, &was->up, c, now->up_by, TINY_FFN, n);
     same_but(now->up.bias, was->up.bias, up, TINY_FFN);
     same_but(now->down.bias, was->down.bias, c, n);
     if (is_last)
@@ -115,9 +116,47 @@ static void check_layer(const rag_weights_layer *now,
         taken(c, was->norm2_b, now->norm2_b);
 }
 
+/* Eighths of a power of two from 1 up, and not the same for all. */
+static void check_factors(const float *by)
+{
+    bool differ = false;
+
+    for (size_t d = 0; d < TINY_HIDDEN; d++) {
+        int log;
+        float part = frexpf(by[d], &log) * 8.0f;
+
+        assert_true(by[d] >= 1.0f && by[d] <= 24.0f);
+        assert_float_equal(part, rintf(part), 0.0f);
+        differ = differ || by[d] != by[0];
+    }
+    assert_true(differ);
+}
+
+/* Weights times their column's factor are the source's, as near as int8 is. */
+static void check_weights(const rag_weights_matrix *m, const float *by,
+                          rag_source_part part, uint32_t layer, size_t n_out)
+{
+    const float *x;
+    rag_error err;
+
+    OK(rag_pack_matrix(&x, &parts, part, layer, n_out, TINY_HIDDEN, &err),
+       &err);
+    for (size_t k = 0; k < TINY_HIDDEN; k++) {
+        double one[TINY_HIDDEN] = {0};
+        double y[3 * TINY_FFN];
+
+        one[k] = 1.0;
+        times(y, m, one, by, n_out, TINY_HIDDEN);
+        for (size_t o = 0; o < n_out; o++)
+            assert_true(fabs(y[o] - (double)x[o * TINY_HIDDEN + k]) <=
+                        0.5001 * (double)m->scale[o] * (double)by[k] + 1e-6);
+    }
+}
+
 static void test_nothing_is_lost(void **state)
 {
     static _Alignas(64) unsigned char layer[64 * 1024];
+    const size_t by_bytes = TINY_HIDDEN * sizeof(float);
     float *embed = rag_calloc(1, rag_weights_embed_bytes(packed.head));
     double c[TINY_HIDDEN];
     rag_error err;
@@ -128,12 +167,17 @@ static void test_nothing_is_lost(void **state)
     assert_true(rag_weights_layer_bytes(packed.head) <= sizeof layer);
     taken(c, embed + (TINY_WINDOW + 2) * TINY_HIDDEN, packed.norm_b);
     for (uint32_t i = 0; i < TINY_LAYERS; i++) {
-        rag_weights raw = {.head = packed.head, .layers = layer};
-        rag_weights_layer was = rag_weights_layer_at(&raw, 0);
+        rag_weights_layer was = rag_pack_places(layer, packed.head);
         rag_weights_layer now = rag_weights_layer_at(&packed, i);
 
-        OK(rag_pack_layer(layer, &parts, packed.head, i, &err), &err);
+        check_factors(now.qkv_by);
+        check_factors(now.up_by);
+        memcpy(rag_pack_inside(layer, was.qkv_by), now.qkv_by, by_bytes);
+        memcpy(rag_pack_inside(layer, was.up_by), now.up_by, by_bytes);
+        OK(rag_pack_attention(layer, &parts, packed.head, i, &err), &err);
+        OK(rag_pack_forward(layer, &parts, packed.head, i, &err), &err);
         check_layer(&now, &was, c, i + 1 == TINY_LAYERS);
+        check_weights(&now.up, now.up_by, RAG_PART_UP_W, i, TINY_FFN);
     }
     rag_free(embed);
 }

@@ -81,8 +81,9 @@ static void test_packing(void **state)
             int8_t got = l.qkv.w[panel / 32 * 32 * TINY_HIDDEN + k / 4 * 128 +
                                  panel % 32 * 4 + k % 4];
 
-            assert_float_equal((float)got * scale, d * (float)(nibble - 8),
-                               0.5001f * scale);
+            assert_float_equal((float)got * scale * l.qkv_by[k],
+                               d * (float)(nibble - 8),
+                               0.5001f * scale * l.qkv_by[k]);
             sum += got;
         }
         assert_float_equal(l.qkv.sum[TINY_HIDDEN + o], scale * (float)sum,

@@ -18,6 +18,7 @@ rag_test(t_weights)
 rag_test(t_pack_shift)
 rag_test(t_encoder)
 rag_test(t_arch)
+rag_test(t_layers)
 # needs RAG_TEST_MODEL, else it skips
 rag_test(t_real_model)
 # needs RAG_TEST_IMPORTS, else it skips
@@ -30,10 +31,15 @@ foreach(tier scalar avx2 avxvnni)
   add_test(NAME unit.t_arch.${tier} COMMAND t_arch)
   set_tests_properties(unit.t_arch.${tier} PROPERTIES
       ENVIRONMENT RAG_CPU=${tier} TIMEOUT 300)
+  add_test(NAME unit.t_layers.${tier} COMMAND t_layers)
+  set_tests_properties(unit.t_layers.${tier} PROPERTIES
+      ENVIRONMENT RAG_CPU=${tier} TIMEOUT 300)
 endforeach()
 # figures for docs/benchmarks.md, run by tests/bench/bench_encoder.py; no test
 add_executable(bench_encoder EXCLUDE_FROM_ALL bench/bench_encoder.c)
 target_link_libraries(bench_encoder PRIVATE librag)
+add_executable(bench_shapes EXCLUDE_FROM_ALL bench/bench_shapes.c)
+target_link_libraries(bench_shapes PRIVATE librag)
 # writes the corpus of fuzz_weights anew when the format changes
 add_executable(make_model_seeds EXCLUDE_FROM_ALL nn/make_model_seeds.c)
 target_include_directories(make_model_seeds PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/unit)

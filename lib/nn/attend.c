@@ -221,7 +221,7 @@ static void mix(const room *r, const rag_attend_head *t, const rag_kern *kern,
             r->v + (p * r->n_panels + first) * RAG_KERN_PANEL * RAG_KERN_PANEL;
         size_t d = p * RAG_KERN_PANEL;
         bool is_whole = d + RAG_KERN_PANEL <= t->dims;
-        float *out = t->out + i * t->out_stride + d;
+        float *out = t->out + (i - t->first) * t->out_stride + d;
         rag_kern_out o = {is_whole ? out : room_y,
                           is_whole ? t->out_stride : RAG_KERN_PANEL,
                           r->acc,
@@ -286,11 +286,12 @@ static void some_queries(const room *r, const rag_attend_head *t,
 
 void rag_attend(const rag_attend_head *t, const rag_kern *kern)
 {
+    size_t end = t->first + t->n_queries;
     room r;
 
     lay_out(&r, t->scratch, t->n, t->dims);
     pack_keys(&r, t);
     pack_values(&r, t);
-    for (size_t i = 0; i < t->n; i += QUERIES)
-        some_queries(&r, t, kern, i, t->n - i < QUERIES ? t->n - i : QUERIES);
+    for (size_t i = t->first; i < end; i += QUERIES)
+        some_queries(&r, t, kern, i, end - i < QUERIES ? end - i : QUERIES);
 }

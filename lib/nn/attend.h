@@ -16,7 +16,7 @@
 
 /* One head of one text, as the kernel `heads` left it. */
 typedef struct rag_attend_head {
-    float *out; /* [n x dims], rows out_stride floats apart */
+    float *out; /* [n_queries x dims], rows out_stride floats apart */
     size_t out_stride;
     const int8_t *q; /* [n x dims], rows `stride` bytes apart */
     const int8_t *k; /* [n x dims] the same way */
@@ -28,10 +28,12 @@ typedef struct rag_attend_head {
     size_t scale_stride;
     const int32_t *q_sum; /* [n], sum_stride apart */
     size_t sum_stride;
-    size_t n;      /* tokens of the text */
-    size_t dims;   /* a multiple of RAG_KERN_LANES */
-    size_t reach;  /* how far from the query a key may be; 0: any */
-    void *scratch; /* rag_attend_bytes(n, dims), 64-byte aligned */
+    size_t n;         /* tokens of the text */
+    size_t first;     /* of the queries that are asked for */
+    size_t n_queries; /* n: all; of q, its scales and sums no others are read */
+    size_t dims;      /* a multiple of RAG_KERN_LANES */
+    size_t reach;     /* how far from the query a key may be; 0: any */
+    void *scratch;    /* rag_attend_bytes(n, dims), 64-byte aligned */
 } rag_attend_head;
 
 /* out = softmax(q k^T) v; the scale of q holds 1/sqrt(dims). */

@@ -26,7 +26,7 @@ struct rag_layers {
     int32_t *q_sum;   /* [block x n_heads] */
     float *mixed;     /* [block x hidden] what attention gives */
     float *inner;     /* [TILE x ffn], inner_stride() apart */
-    float *normed;    /* [TILE x hidden] */
+    float *normed;    /* [TILE x hidden]; queries of pooled_queries() */
     int8_t *x_q;      /* [TILE x hidden] */
     int8_t *inner_q;  /* [TILE x ffn] */
     float *scale;     /* [TILE] */
@@ -131,7 +131,78 @@ static void heads(rag_layers *k, const rag_layers_block *b, size_t at, size_t n,
     }
 }
 
-static void attention(rag_layers *k, const rag_layers_block *b, size_t layer)
+/* Of the last layer's rows only one a window is pooled. Then the others give it
+ * their keys and values and are done. */
+static bool pools_one(const rag_weights_head *h)
+{
+    return h->head == RAG_HEAD_BERT || h->head == RAG_HEAD_XLMR ||
+           h->pooling == RAG_POOL_CLS || h->pooling == RAG_POOL_LAST;
+}
+
+/* Which row of a window of n; the heads of BERT and XLM-RoBERTa read the first,
+ * whatever the pooling says. */
+static size_t pooled_row(const rag_weights_head *h, size_t n)
+{
+    bool first = h->head == RAG_HEAD_BERT || h->head == RAG_HEAD_XLMR ||
+                 h->pooling == RAG_POOL_CLS;
+
+    return first ? 0 : n - 1;
+}
+
+static bool is_last(const rag_layers *k, size_t layer)
+{
+    return layer + 1 == k->w->head->n_layers;
+}
+
+/* The n rows of qkv, of which x_q are the tokens from p on: queries of the
+ * pooled rows only. They are moved together, in x_q too, so that the weights
+ * are read once for all of them; the queries of other rows are 0. */
+static void pooled_queries(rag_layers *k, const rag_layers_block *b,
+                           const rag_weights_matrix *q, position p, size_t n)
+{
+    const rag_weights_head *h = k->w->head;
+    size_t hidden = h->hidden;
+    float *rows[TILE];
+    size_t n_rows = 0;
+
+    for (size_t t = 0; t < n; t++, step(&p, b)) {
+        float *row = k->qkv + t * 3 * hidden;
+
+        memset(row, 0, hidden * sizeof *row);
+        if (p.token != pooled_row(h, b->windows[p.window].n))
+            continue;
+        memmove(k->x_q + n_rows * hidden, k->x_q + t * hidden, hidden);
+        k->scale[n_rows] = k->scale[t];
+        k->mid[n_rows] = k->mid[t];
+        k->sum[n_rows] = k->sum[t];
+        rows[n_rows++] = row;
+    }
+    if (n_rows != 0)
+        product(k->normed, hidden, k, k->x_q, n_rows, hidden, hidden, q,
+                k->kern->out_linear);
+    for (size_t i = 0; i < n_rows; i++)
+        memcpy(rows[i], k->normed + i * hidden, hidden * sizeof **rows);
+}
+
+/* The n rows of qkv of what is in x_q, the tokens from p on. */
+static void project(rag_layers *k, const rag_layers_block *b,
+                    const rag_weights_matrix *qkv, position p, size_t n,
+                    bool pooled)
+{
+    size_t hidden = k->w->head->hidden;
+    size_t from = pooled ? hidden : 0; /* keys begin here */
+    rag_weights_matrix m = {qkv->w + from * hidden, qkv->scale + from,
+                            qkv->sum + from, qkv->bias + from};
+
+    product(k->qkv + from, 3 * hidden, k, k->x_q, n, hidden, 3 * hidden - from,
+            &m, k->kern->out_linear);
+    if (pooled)
+        pooled_queries(k, b, qkv, p, n);
+}
+
+/* mixed: a row a token; or one a window, of its pooled row. */
+static void attention(rag_layers *k, const rag_layers_block *b, size_t layer,
+                      bool pooled)
 {
     const rag_weights_head *h = k->w->head;
     size_t hidden = h->hidden;
@@ -141,12 +212,13 @@ static void attention(rag_layers *k, const rag_layers_block *b, size_t layer)
 
     for (size_t i = 0; i < b->n_windows; i++) {
         size_t n = b->windows[i].n;
+        size_t to = pooled ? i : at;
 
         for (size_t head = 0; head < n_heads; head++) {
             const int8_t *q = k->qkv_q + at * 3 * hidden + head * dims;
             const float *scale = k->qkv_scale + at * 3 * n_heads + head;
             rag_attend_head t = {
-                .out = k->mixed + at * hidden + head * dims,
+                .out = k->mixed + to * hidden + head * dims,
                 .out_stride = hidden,
                 .q = q,
                 .k = q + hidden,
@@ -159,6 +231,8 @@ static void attention(rag_layers *k, const rag_layers_block *b, size_t layer)
                 .q_sum = k->q_sum + at * n_heads + head,
                 .sum_stride = n_heads,
                 .n = n,
+                .first = pooled ? pooled_row(h, n) : 0,
+                .n_queries = pooled ? 1 : n,
                 .dims = dims,
                 .reach = is_local(k, layer) ? h->local_window / 2 : 0,
                 .scratch = k->attention};
@@ -266,10 +340,28 @@ static size_t tile_at(size_t at, size_t n)
     return n - at < TILE ? n - at : TILE;
 }
 
+/* x [n_windows x hidden] = the pooled rows of x; none stands before its
+ * window's place. */
+static void gather(rag_layers *k, const rag_layers_block *b)
+{
+    const rag_weights_head *h = k->w->head;
+    size_t at = 0;
+
+    for (size_t i = 0; i < b->n_windows; i++) {
+        size_t n = b->windows[i].n;
+
+        memmove(k->x + i * h->hidden,
+                k->x + (at + pooled_row(h, n)) * h->hidden,
+                h->hidden * sizeof *k->x);
+        at += n;
+    }
+}
+
 static void layer(rag_layers *k, const rag_layers_block *b, size_t i)
 {
     rag_weights_layer l = rag_weights_layer_at(k->w, i);
     bool modern = k->w->head->arch == RAG_ARCH_MODERNBERT;
+    bool pooled = is_last(k, i) && pools_one(k->w->head);
     const float *norm_w = modern && i != 0 ? l.norm1_w : NULL;
     size_t hidden = k->w->head->hidden;
     size_t n = b->n_tokens;
@@ -280,11 +372,14 @@ static void layer(rag_layers *k, const rag_layers_block *b, size_t i)
         const float *x = before(k, k->x + at * hidden, norm_w, l.norm1_b, rows);
 
         quantise(k, k->x_q, x, hidden, rows, hidden, l.qkv_by);
-        product(k->qkv, 3 * hidden, k, k->x_q, rows, hidden, 3 * hidden, &l.qkv,
-                k->kern->out_linear);
+        project(k, b, &l.qkv, p, rows, pooled);
         heads(k, b, at, rows, &p, i);
     }
-    attention(k, b, i);
+    attention(k, b, i, pooled);
+    if (pooled) {
+        gather(k, b);
+        n = b->n_windows;
+    }
     for (size_t at = 0; at < n; at += TILE) {
         if (modern)
             gated_forward(k, &l, at, tile_at(at, n));
@@ -293,20 +388,15 @@ static void layer(rag_layers *k, const rag_layers_block *b, size_t i)
     }
 }
 
-/* v [hidden] = one row of a window's rows x [n x hidden], the greatest of each
- * column, or their mean; how long v is does not count. */
+/* v [hidden] = the one row that is left of a window, the greatest of each
+ * column of its rows x [n x hidden], or their mean; how long v is does not
+ * count. */
 static void pool(float *v, const rag_weights_head *h, const float *x, size_t n)
 {
     size_t hidden = h->hidden;
-    bool first = h->head == RAG_HEAD_BERT || h->head == RAG_HEAD_XLMR ||
-                 h->pooling == RAG_POOL_CLS;
     bool by_place = h->pooling == RAG_POOL_WEIGHTED;
 
-    if (first || h->pooling == RAG_POOL_LAST) {
-        memcpy(v, first ? x : x + (n - 1) * hidden, hidden * sizeof *v);
-        return;
-    }
-    if (h->pooling == RAG_POOL_MAX) {
+    if (pools_one(h) || h->pooling == RAG_POOL_MAX) {
         memcpy(v, x, hidden * sizeof *v);
         for (size_t t = 1; t < n; t++) {
             x += hidden;
@@ -336,6 +426,7 @@ rag_status rag_layers_run(rag_layers *k, const rag_layers_block *b,
 {
     const rag_weights *w = k->w;
     size_t hidden = w->head->hidden;
+    bool pooled = pools_one(w->head);
     const float *x = k->x;
     rag_status st = RAG_OK;
 
@@ -343,19 +434,21 @@ rag_status rag_layers_run(rag_layers *k, const rag_layers_block *b,
     for (size_t i = 0; i < w->head->n_layers; i++)
         layer(k, b, i);
     if (w->head->arch == RAG_ARCH_MODERNBERT)
-        norm(k, k->x, w->final_w, w->final_b, b->n_tokens);
+        norm(k, k->x, w->final_w, w->final_b,
+             pooled ? b->n_windows : b->n_tokens);
     for (size_t i = 0; i < b->n_windows && st == RAG_OK; i++) {
         const rag_layers_window *v = &b->windows[i];
         bool labels = w->head->n_labels != 0;
+        size_t n = pooled ? 1 : v->n;
 
-        pool(labels ? k->normed : v->out, w->head, x, v->n);
+        pool(labels ? k->normed : v->out, w->head, x, n);
         /* there is room for a row more: TILE is larger than two */
         if (labels)
             st = rag_labels_run(v->out, w, k->kern, k->normed,
                                 k->normed + hidden, err);
         else
             st = rag_layers_normalise(v->out, hidden, err);
-        x += v->n * hidden;
+        x += n * hidden;
     }
     return st;
 }

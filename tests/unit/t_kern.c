@@ -491,6 +491,7 @@ static rag_attend_head head_of(const text *x, size_t n, size_t dims,
                              .q_sum = x->sum,
                              .sum_stride = 1,
                              .n = n,
+                             .n_queries = n,
                              .dims = dims,
                              .reach = reach,
                              .scratch = x->scratch};
@@ -539,6 +540,29 @@ static void want_attend(double *out, double *off, const rag_attend_head *t,
     }
 }
 
+/* Each query asked for alone, and all but the first and the last, gives the
+ * rows `all` that it gave among the others; nothing behind them is written. */
+static void some_attend(const rag_kern *k, const float *all,
+                        const rag_attend_head *from)
+{
+    rag_attend_head t = *from;
+    size_t row_bytes = t.dims * sizeof *all;
+
+    t.n_queries = 1;
+    t.out = from->out + (t.n - 1) * t.dims;
+    for (t.first = 0; t.first < t.n; t.first++) {
+        rag_attend(&t, k);
+        assert_memory_equal(t.out, all + t.first * t.dims, row_bytes);
+    }
+    if (t.n < 3)
+        return;
+    t.first = 1;
+    t.n_queries = t.n - 2;
+    t.out = from->out + 2 * t.dims;
+    rag_attend(&t, k);
+    assert_memory_equal(t.out, all + t.dims, t.n_queries * row_bytes);
+}
+
 static void one_attend(const rag_kern *k, const rag_kern *scalar, size_t n,
                        size_t dims, size_t reach, float spread)
 {
@@ -566,6 +590,7 @@ static void one_attend(const rag_kern *k, const rag_kern *scalar, size_t n,
                          (double)first[i * dims + d], want[d], off[d]);
         }
     }
+    some_attend(k, first, &t);
     rag_free(first);
     drop_text(&x);
 }

@@ -205,6 +205,7 @@ static void test_attend(void **state)
     t.scratch = scratch + (64 - (uintptr_t)scratch % 64) % 64;
     for (t.n = 0; t.n <= MOST; t.n += t.n < 70 ? 1 : 20) {
         memset(out, 0, sizeof out);
+        t.n_queries = t.n;
         t.out = out[0];
         rag_attend(&t, &kern);
         t.out = out[1];

@@ -28,7 +28,7 @@ struct rag_layers {
     float *inner;     /* [TILE x ffn], inner_stride() apart */
     float *normed;    /* [TILE x hidden]; queries of pooled_queries() */
     int8_t *x_q;      /* [TILE x hidden] */
-    int8_t *inner_q;  /* [TILE x ffn] */
+    int8_t *inner_q;  /* [TILE x ffn / RAG_WEIGHTS_DOWN] */
     float *scale;     /* [TILE] */
     float *mid;       /* [TILE] */
     int32_t *sum;     /* [TILE] */
@@ -263,6 +263,21 @@ static void embed(rag_layers *k, const rag_layers_block *b)
     norm(k, k->x, w->norm_w, w->norm_b, b->n_tokens);
 }
 
+/* x [n x hidden] += what the inner layer comes to. */
+static void add_down(rag_layers *k, float *x, const rag_weights_layer *l,
+                     size_t n)
+{
+    const rag_weights_head *h = k->w->head;
+    size_t part = h->ffn / RAG_WEIGHTS_DOWN;
+
+    for (size_t i = 0; i < RAG_WEIGHTS_DOWN; i++) {
+        quantise(k, k->inner_q, k->inner + i * part, inner_stride(h), n, part,
+                 NULL);
+        product(x, h->hidden, k, k->inner_q, n, part, h->hidden, &l->down[i],
+                k->kern->out_add);
+    }
+}
+
 /* What follows attention, for one tile. */
 static void feed_forward(rag_layers *k, const rag_weights_layer *l, size_t at,
                          size_t n)
@@ -278,9 +293,7 @@ static void feed_forward(rag_layers *k, const rag_weights_layer *l, size_t at,
     quantise(k, k->x_q, x, hidden, n, hidden, l->up_by);
     product(k->inner, inner_stride(h), k, k->x_q, n, hidden, h->ffn, &l->up,
             k->act);
-    quantise(k, k->inner_q, k->inner, inner_stride(h), n, h->ffn, NULL);
-    product(x, hidden, k, k->inner_q, n, h->ffn, hidden, &l->down,
-            kern->out_add);
+    add_down(k, x, l, n);
     norm(k, x, l->norm2_w, l->norm2_b, n);
 }
 
@@ -330,9 +343,7 @@ static void gated_forward(rag_layers *k, const rag_weights_layer *l, size_t at,
     quantise(k, k->x_q, before(k, x, l->norm2_w, l->norm2_b, n), hidden, n,
              hidden, l->up_by);
     gated(k, &l->up, n);
-    quantise(k, k->inner_q, k->inner, inner_stride(h), n, h->ffn, NULL);
-    product(x, hidden, k, k->inner_q, n, h->ffn, hidden, &l->down,
-            k->kern->out_add);
+    add_down(k, x, l, n);
 }
 
 static size_t tile_at(size_t at, size_t n)
@@ -501,7 +512,7 @@ static rag_status make_scratch(rag_layers *k, rag_error *err)
     size_t inner = TILE * inner_stride(h) * sizeof(float);
     size_t normed = TILE * h->hidden * sizeof(float);
     size_t x_q = TILE * h->hidden;
-    size_t inner_q = TILE * h->ffn;
+    size_t inner_q = TILE * (h->ffn / RAG_WEIGHTS_DOWN);
     size_t acc = TILE * RAG_KERN_PANEL * sizeof(int32_t);
     size_t attention_bytes =
         rag_attend_bytes(h->window, h->hidden / h->n_heads);

@@ -14,6 +14,7 @@ typedef struct target {
     float *sum;   /* [n_out] */
     float *bias;  /* [n_out] */
     size_t n_in;
+    size_t stride;   /* from row to row of where it comes from */
     const float *by; /* [n_in] what its inputs are multiplied by, or NULL */
 } target;
 
@@ -25,6 +26,7 @@ static target target_of(unsigned char *layer, const rag_weights_matrix *m,
                     rag_pack_inside(layer, m->scale),
                     rag_pack_inside(layer, m->sum),
                     rag_pack_inside(layer, m->bias),
+                    n_in,
                     n_in,
                     by};
 }
@@ -60,7 +62,7 @@ static void put_row(target *m, size_t o, const float *x, float factor)
 static void put_rows(target *m, size_t first, size_t n_out, float factor,
                      const float *x)
 {
-    for (size_t o = 0; o < n_out; o++, x += m->n_in) {
+    for (size_t o = 0; o < n_out; o++, x += m->stride) {
         put_row(m, first + o, x, factor);
         m->bias[first + o] *= factor;
     }
@@ -184,6 +186,29 @@ out:
     return st;
 }
 
+/* A matrix [hidden x ffn], in parts of its inputs. */
+static rag_status put_down(unsigned char *layer, const rag_weights_layer *l,
+                           rag_pack_parts *p, const rag_weights_head *h,
+                           uint32_t i, rag_error *err)
+{
+    size_t part = h->ffn / RAG_WEIGHTS_DOWN;
+    target m = target_of(layer, &l->down[0], part, NULL);
+    const float *x;
+    rag_status st;
+
+    TRY(rag_pack_vector(m.bias, p, RAG_PART_DOWN_B, i, h->hidden, true, err));
+    TRY(rag_pack_matrix(&x, p, RAG_PART_DOWN_W, i, h->hidden, h->ffn, err));
+    for (size_t d = 0; d < RAG_WEIGHTS_DOWN; d++, x += part) {
+        m = target_of(layer, &l->down[d], part, NULL);
+        m.stride = h->ffn;
+        if (d != 0)
+            memset(m.bias, 0, h->hidden * sizeof *m.bias);
+        put_rows(&m, 0, h->hidden, 1.0f, x);
+    }
+out:
+    return st;
+}
+
 rag_weights_layer rag_pack_places(const unsigned char *layer,
                                   const rag_weights_head *h)
 {
@@ -220,7 +245,6 @@ rag_status rag_pack_forward(unsigned char *to, rag_pack_parts *p,
     rag_weights_layer l = rag_pack_places(to, h);
     size_t hidden = h->hidden;
     target up = target_of(to, &l.up, hidden, l.up_by);
-    target down = target_of(to, &l.down, h->ffn, NULL);
     rag_status st;
 
     if (h->arch == RAG_ARCH_MODERNBERT)
@@ -228,8 +252,7 @@ rag_status rag_pack_forward(unsigned char *to, rag_pack_parts *p,
     else
         TRY(matrix(&up, 0, h->ffn, 1.0f, p, RAG_PART_UP_W, RAG_PART_UP_B, layer,
                    err));
-    TRY(matrix(&down, 0, hidden, 1.0f, p, RAG_PART_DOWN_W, RAG_PART_DOWN_B,
-               layer, err));
+    TRY(put_down(to, &l, p, h, layer, err));
     TRY(put_norm(to, l.norm2_w, l.norm2_b, p, RAG_PART_NORM2_W,
                  RAG_PART_NORM2_B, layer, hidden, err));
 out:

@@ -189,11 +189,18 @@ static void run_forward(rag_pack_shift *s, const rag_weights_layer *l)
 {
     size_t hidden = s->h->hidden;
     size_t ffn = s->h->ffn;
+    size_t part = ffn / RAG_WEIGHTS_DOWN;
 
     product(s->inner, ease(s, s->x, l->up_by), &l->up, ffn, hidden);
     for (size_t i = 0; i < ffn * TOKENS; i++)
         s->inner[i] = (float)act((double)s->inner[i], s->h->act);
-    product(s->out, s->inner, &l->down, hidden, ffn);
+    product(s->out, s->inner, &l->down[0], hidden, part);
+    for (size_t d = 1; d < RAG_WEIGHTS_DOWN; d++) {
+        product(s->eased, s->inner + d * part * TOKENS, &l->down[d], hidden,
+                part);
+        for (size_t i = 0; i < hidden * TOKENS; i++)
+            s->out[i] += s->eased[i];
+    }
     add(s, l->norm2_w, l->norm2_b);
 }
 
@@ -299,7 +306,7 @@ static bool give_forward(rag_pack_shift *s, unsigned char *layer,
                          const rag_weights_layer *l)
 {
     float *up = rag_pack_inside(layer, l->up.bias);
-    float *down = rag_pack_inside(layer, l->down.bias);
+    float *down = rag_pack_inside(layer, l->down[0].bias);
     bool ok = true;
 
     fill(s, s->mixed);

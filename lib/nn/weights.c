@@ -55,7 +55,8 @@ size_t rag_weights_layer_bytes(const rag_weights_head *h)
     return rag_weights_matrix_bytes((size_t)3 * h->hidden, h->hidden) +
            rag_weights_matrix_bytes(h->hidden, h->hidden) +
            rag_weights_matrix_bytes(rag_weights_up(h), h->hidden) +
-           rag_weights_matrix_bytes(h->hidden, h->ffn) +
+           RAG_WEIGHTS_DOWN *
+               rag_weights_matrix_bytes(h->hidden, h->ffn / RAG_WEIGHTS_DOWN) +
            (size_t)6 * h->hidden * sizeof(float);
 }
 
@@ -327,11 +328,10 @@ static rag_weights_matrix matrix(const uint8_t **at, size_t n_out, size_t n_in)
     return m;
 }
 
-rag_weights_layer rag_weights_layer_at(const rag_weights *w, size_t i)
+rag_weights_layer rag_weights_layer_at(const rag_weights *w, size_t layer)
 {
     size_t hidden = w->head->hidden;
-    size_t ffn = w->head->ffn;
-    const uint8_t *at = w->layers + i * rag_weights_layer_bytes(w->head);
+    const uint8_t *at = w->layers + layer * rag_weights_layer_bytes(w->head);
     rag_weights_layer l;
 
     l.qkv = matrix(&at, 3 * hidden, hidden);
@@ -339,7 +339,8 @@ rag_weights_layer rag_weights_layer_at(const rag_weights *w, size_t i)
     l.norm1_w = vector(&at, hidden);
     l.norm1_b = vector(&at, hidden);
     l.up = matrix(&at, rag_weights_up(w->head), hidden);
-    l.down = matrix(&at, hidden, ffn);
+    for (size_t i = 0; i < RAG_WEIGHTS_DOWN; i++)
+        l.down[i] = matrix(&at, hidden, w->head->ffn / RAG_WEIGHTS_DOWN);
     l.norm2_w = vector(&at, hidden);
     l.norm2_b = vector(&at, hidden);
     l.qkv_by = vector(&at, hidden);

@@ -48,6 +48,9 @@ typedef enum rag_weights_kind {
 #define RAG_WEIGHTS_VOCAB_Q4_0 1u
 #define RAG_WEIGHTS_VOCAB_I8 2u
 
+/* parts of the matrix behind the inner layer */
+#define RAG_WEIGHTS_DOWN 4u
+
 /* The front of the file; little-endian, no padding. */
 typedef struct rag_weights_head {
     char magic[8]; /* "RAGMODEL" */
@@ -107,7 +110,10 @@ typedef struct rag_weights_layer {
     /* hidden -> ffn; ModernBERT: hidden -> 2 ffn, panels in turn of what goes
      * through `act` and of what that is multiplied by */
     rag_weights_matrix up;
-    rag_weights_matrix down; /* ffn -> hidden */
+    /* ffn -> hidden: the first quarter of the inputs, the second, ...; each
+     * with scales of its own, so that one large number coarsens the steps of
+     * its quarter only. The bias is with the first, the others' are zero. */
+    rag_weights_matrix down[RAG_WEIGHTS_DOWN];
     const float *norm2_w;
     const float *norm2_b;
     /* [hidden] what the inputs of qkv and up are multiplied by before they are
@@ -148,8 +154,8 @@ RAG_NODISCARD rag_status rag_weights_open(rag_weights *out, const char *path,
                                           rag_error *err);
 void rag_weights_close(rag_weights *w);
 
-/* Where the parts of layer i lie. */
-rag_weights_layer rag_weights_layer_at(const rag_weights *w, size_t i);
+/* Where the parts of a layer lie. */
+rag_weights_layer rag_weights_layer_at(const rag_weights *w, size_t layer);
 
 /* x [hidden] = the row of a token (below n_vocab). */
 void rag_weights_row(float *x, const rag_weights *w, uint32_t token);

@@ -93,11 +93,14 @@ static void check_layer(const rag_weights_layer *now,
     double qkv[3 * TINY_HIDDEN];
     double mix[TINY_HIDDEN];
     double up[TINY_FFN];
+    static const float nothing[TINY_HIDDEN];
 
     same_weights(&now->qkv, &was->qkv, 3 * n, n);
     same_weights(&now->mix, &was->mix, n, n);
     same_weights(&now->up, &was->up, TINY_FFN, n);
-    same_weights(&now->down, &was->down, n, TINY_FFN);
+    for (size_t i = 0; i < RAG_WEIGHTS_DOWN; i++)
+        same_weights(&now->down[i], &was->down[i], n,
+                     TINY_FFN / RAG_WEIGHTS_DOWN);
     times(qkv, &was->qkv, c, now->qkv_by, 3 * n, n);
     times(mix, &was->mix, qkv + 2 * n, NULL, n, n);
     same_but(now->qkv.bias, was->qkv.bias, qkv, n);
@@ -109,7 +112,9 @@ static void check_layer(const rag_weights_layer *now,
     taken(c, was->norm1_b, now->norm1_b);
     times(up, &was->up, c, now->up_by, TINY_FFN, n);
     same_but(now->up.bias, was->up.bias, up, TINY_FFN);
-    same_but(now->down.bias, was->down.bias, c, n);
+    same_but(now->down[0].bias, was->down[0].bias, c, n);
+    for (size_t i = 1; i < RAG_WEIGHTS_DOWN; i++)
+        assert_memory_equal(now->down[i].bias, nothing, sizeof nothing);
     if (is_last)
         assert_memory_equal(now->norm2_b, was->norm2_b, n * sizeof(float));
     else

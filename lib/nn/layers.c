@@ -14,6 +14,14 @@
 
 typedef void (*out_fn)(const rag_kern_out *o);
 
+/* Rows of a tile as int8: x = q scale + mid. */
+typedef struct rounded {
+    int8_t *q; /* [TILE x n] */
+    float *scale;
+    float *mid;
+    int32_t *sum; /* of q */
+} rounded;
+
 struct rag_layers {
     const rag_weights *w;
     const rag_kern *kern;
@@ -25,31 +33,28 @@ struct rag_layers {
     float *qkv_scale; /* [block x 3 n_heads] */
     int32_t *q_sum;   /* [block x n_heads] */
     float *mixed;     /* [block x hidden] what attention gives */
-    float *inner;     /* [TILE x ffn], inner_stride() apart */
-    float *normed;    /* [TILE x hidden]; queries of pooled_queries() */
-    int8_t *x_q;      /* [TILE x hidden] */
-    int8_t *inner_q;  /* [TILE x ffn / RAG_WEIGHTS_DOWN] */
-    float *scale;     /* [TILE] */
-    float *mid;       /* [TILE] */
-    int32_t *sum;     /* [TILE] */
+    float *inner;     /* [TILE x a part of ffn], inner_stride() apart */
+    float *normed;    /* [TILE x hidden] */
+    rounded x8;       /* [TILE x hidden] */
+    rounded inner8;   /* [TILE x a part of ffn] */
     int32_t *acc;     /* [TILE x RAG_KERN_PANEL] */
     void *attention;  /* scratch of rag_attend */
 };
 
-/* y [n x n_out] = out(a [n x n_in] times m) for n <= TILE quantised rows. */
+/* y [n x n_out] = out(a [n x n_in] times m) for n <= TILE rows. */
 static void product(float *y, size_t y_stride, const rag_layers *k,
-                    const int8_t *a, size_t n, size_t n_in, size_t n_out,
+                    const rounded *a, size_t n, size_t n_in, size_t n_out,
                     const rag_weights_matrix *m, out_fn out)
 {
     const rag_kern *kern = k->kern;
     rag_kern_out o = {.y_stride = y_stride,
                       .acc = k->acc,
                       .n_rows = n,
-                      .a_scale = k->scale,
-                      .a_mid = k->mid};
+                      .a_scale = a->scale,
+                      .a_mid = a->mid};
 
     for (size_t p = 0; p < n_out; p += RAG_KERN_PANEL) {
-        kern->gemm(k->acc, a, n_in, k->sum, n, m->w + p * n_in,
+        kern->gemm(k->acc, a->q, n_in, a->sum, n, m->w + p * n_in,
                    n_in / RAG_KERN_QUAD);
         o.y = y + p;
         o.w_scale = m->scale + p;
@@ -59,18 +64,34 @@ static void product(float *y, size_t y_stride, const rag_layers *k,
     }
 }
 
+/* The rows of m [n_out x n_in] from a multiple of RAG_KERN_PANEL on. */
+static rag_weights_matrix rows_from(const rag_weights_matrix *m, size_t row,
+                                    size_t n_in)
+{
+    return (rag_weights_matrix){m->w + row * n_in, m->scale + row, m->sum + row,
+                                m->bias + row};
+}
+
+/* Numbers of the inner layer that are made, rounded and used together: whole
+ * panels. */
+static size_t inner_part(const rag_weights_head *h)
+{
+    return h->ffn / rag_weights_down(h);
+}
+
 /* Floats between rows of `inner`. One cache line more than they need: rows a
  * large power of two apart would all fall into a few sets of the cache. */
 static size_t inner_stride(const rag_weights_head *h)
 {
-    return h->ffn + 16;
+    return inner_part(h) + 16;
 }
 
 /* by [n], or NULL: what each column is multiplied by */
-static void quantise(rag_layers *k, int8_t *q, const float *x, size_t stride,
-                     size_t n_rows, size_t n, const float *by)
+static void quantise(const rag_layers *k, rounded *to, const float *x,
+                     size_t stride, size_t n_rows, size_t n, const float *by)
 {
-    rag_kern_rows t = {q, k->scale, k->mid, k->sum, x, stride, n_rows, n, by};
+    rag_kern_rows t = {to->q,  to->scale, to->mid, to->sum, x,
+                       stride, n_rows,    n,       by};
 
     k->kern->quantise(&t);
 }
@@ -154,14 +175,15 @@ static bool is_last(const rag_layers *k, size_t layer)
     return layer + 1 == k->w->head->n_layers;
 }
 
-/* The n rows of qkv, of which x_q are the tokens from p on: queries of the
- * pooled rows only. They are moved together, in x_q too, so that the weights
+/* The n rows of qkv, of which x8 are the tokens from p on: queries of the
+ * pooled rows only. They are moved together, in x8 too, so that the weights
  * are read once for all of them; the queries of other rows are 0. */
 static void pooled_queries(rag_layers *k, const rag_layers_block *b,
                            const rag_weights_matrix *q, position p, size_t n)
 {
     const rag_weights_head *h = k->w->head;
     size_t hidden = h->hidden;
+    rounded *x = &k->x8;
     float *rows[TILE];
     size_t n_rows = 0;
 
@@ -171,30 +193,29 @@ static void pooled_queries(rag_layers *k, const rag_layers_block *b,
         memset(row, 0, hidden * sizeof *row);
         if (p.token != pooled_row(h, b->windows[p.window].n))
             continue;
-        memmove(k->x_q + n_rows * hidden, k->x_q + t * hidden, hidden);
-        k->scale[n_rows] = k->scale[t];
-        k->mid[n_rows] = k->mid[t];
-        k->sum[n_rows] = k->sum[t];
+        memmove(x->q + n_rows * hidden, x->q + t * hidden, hidden);
+        x->scale[n_rows] = x->scale[t];
+        x->mid[n_rows] = x->mid[t];
+        x->sum[n_rows] = x->sum[t];
         rows[n_rows++] = row;
     }
     if (n_rows != 0)
-        product(k->normed, hidden, k, k->x_q, n_rows, hidden, hidden, q,
+        product(k->normed, hidden, k, x, n_rows, hidden, hidden, q,
                 k->kern->out_linear);
     for (size_t i = 0; i < n_rows; i++)
         memcpy(rows[i], k->normed + i * hidden, hidden * sizeof **rows);
 }
 
-/* The n rows of qkv of what is in x_q, the tokens from p on. */
+/* The n rows of qkv of what is in x8, the tokens from p on. */
 static void project(rag_layers *k, const rag_layers_block *b,
                     const rag_weights_matrix *qkv, position p, size_t n,
                     bool pooled)
 {
     size_t hidden = k->w->head->hidden;
     size_t from = pooled ? hidden : 0; /* keys begin here */
-    rag_weights_matrix m = {qkv->w + from * hidden, qkv->scale + from,
-                            qkv->sum + from, qkv->bias + from};
+    rag_weights_matrix m = rows_from(qkv, from, hidden);
 
-    product(k->qkv + from, 3 * hidden, k, k->x_q, n, hidden, 3 * hidden - from,
+    product(k->qkv + from, 3 * hidden, k, &k->x8, n, hidden, 3 * hidden - from,
             &m, k->kern->out_linear);
     if (pooled)
         pooled_queries(k, b, qkv, p, n);
@@ -263,37 +284,78 @@ static void embed(rag_layers *k, const rag_layers_block *b)
     norm(k, k->x, w->norm_w, w->norm_b, b->n_tokens);
 }
 
-/* x [n x hidden] += what the inner layer comes to. */
-static void add_down(rag_layers *k, float *x, const rag_weights_layer *l,
-                     size_t n)
+/* inner [n x a part of ffn] = act(what is in x8 times `up`), from row `from` on
+ */
+static void inner_rows(rag_layers *k, const rag_weights_matrix *up, size_t from,
+                       size_t n)
 {
     const rag_weights_head *h = k->w->head;
-    size_t part = h->ffn / RAG_WEIGHTS_DOWN;
+    rag_weights_matrix m = rows_from(up, from, h->hidden);
 
-    for (size_t i = 0; i < RAG_WEIGHTS_DOWN; i++) {
-        quantise(k, k->inner_q, k->inner + i * part, inner_stride(h), n, part,
-                 NULL);
-        product(x, h->hidden, k, k->inner_q, n, part, h->hidden, &l->down[i],
+    product(k->inner, inner_stride(h), k, &k->x8, n, h->hidden, inner_part(h),
+            &m, k->act);
+}
+
+/* The same for ModernBERT: act(first of two panels) * second. */
+static void gated_rows(rag_layers *k, const rag_weights_matrix *up, size_t from,
+                       size_t n)
+{
+    const rag_weights_head *h = k->w->head;
+    size_t stride = inner_stride(h);
+
+    for (size_t p = 0; p < inner_part(h); p += RAG_KERN_PANEL) {
+        size_t row = 2 * (from + p);
+        rag_weights_matrix gate = rows_from(up, row, h->hidden);
+        rag_weights_matrix other =
+            rows_from(up, row + RAG_KERN_PANEL, h->hidden);
+
+        product(k->inner + p, stride, k, &k->x8, n, h->hidden, RAG_KERN_PANEL,
+                &gate, k->act);
+        product(k->inner + p, stride, k, &k->x8, n, h->hidden, RAG_KERN_PANEL,
+                &other, k->kern->out_mul);
+    }
+}
+
+/* x [n x hidden] += what the inner layer makes of x8. A part of it at a time:
+ * it stays in the cache. */
+static void add_inner(rag_layers *k, float *x, const rag_weights_layer *l,
+                      size_t n)
+{
+    const rag_weights_head *h = k->w->head;
+    size_t part = inner_part(h);
+
+    for (size_t i = 0; i < rag_weights_down(h); i++) {
+        if (h->arch == RAG_ARCH_MODERNBERT)
+            gated_rows(k, &l->up, i * part, n);
+        else
+            inner_rows(k, &l->up, i * part, n);
+        quantise(k, &k->inner8, k->inner, inner_stride(h), n, part, NULL);
+        product(x, h->hidden, k, &k->inner8, n, part, h->hidden, &l->down[i],
                 k->kern->out_add);
     }
+}
+
+/* x [n x hidden] += what attention gives, for one tile from token `at` on. */
+static void add_mixed(rag_layers *k, float *x, const rag_weights_layer *l,
+                      size_t at, size_t n)
+{
+    size_t hidden = k->w->head->hidden;
+
+    quantise(k, &k->x8, k->mixed + at * hidden, hidden, n, hidden, NULL);
+    product(x, hidden, k, &k->x8, n, hidden, hidden, &l->mix, k->kern->out_add);
 }
 
 /* What follows attention, for one tile. */
 static void feed_forward(rag_layers *k, const rag_weights_layer *l, size_t at,
                          size_t n)
 {
-    const rag_kern *kern = k->kern;
-    const rag_weights_head *h = k->w->head;
-    size_t hidden = h->hidden;
+    size_t hidden = k->w->head->hidden;
     float *x = k->x + at * hidden;
 
-    quantise(k, k->x_q, k->mixed + at * hidden, hidden, n, hidden, NULL);
-    product(x, hidden, k, k->x_q, n, hidden, hidden, &l->mix, kern->out_add);
+    add_mixed(k, x, l, at, n);
     norm(k, x, l->norm1_w, l->norm1_b, n);
-    quantise(k, k->x_q, x, hidden, n, hidden, l->up_by);
-    product(k->inner, inner_stride(h), k, k->x_q, n, hidden, h->ffn, &l->up,
-            k->act);
-    add_down(k, x, l, n);
+    quantise(k, &k->x8, x, hidden, n, hidden, l->up_by);
+    add_inner(k, x, l, n);
     norm(k, x, l->norm2_w, l->norm2_b, n);
 }
 
@@ -309,41 +371,17 @@ static const float *before(rag_layers *k, const float *x, const float *w,
     return k->normed;
 }
 
-/* inner [n x ffn] = act(first of the two panels) * second. */
-static void gated(rag_layers *k, const rag_weights_matrix *up, size_t n)
-{
-    const rag_weights_head *h = k->w->head;
-    size_t hidden = h->hidden;
-
-    for (size_t p = 0; p < h->ffn; p += RAG_KERN_PANEL) {
-        rag_weights_matrix m = {up->w + 2 * p * hidden, up->scale + 2 * p,
-                                up->sum + 2 * p, up->bias + 2 * p};
-
-        product(k->inner + p, inner_stride(h), k, k->x_q, n, hidden,
-                RAG_KERN_PANEL, &m, k->act);
-        m.w += RAG_KERN_PANEL * hidden;
-        m.scale += RAG_KERN_PANEL;
-        m.sum += RAG_KERN_PANEL;
-        m.bias += RAG_KERN_PANEL;
-        product(k->inner + p, inner_stride(h), k, k->x_q, n, hidden,
-                RAG_KERN_PANEL, &m, k->kern->out_mul);
-    }
-}
-
 /* The same for ModernBERT, whose norms come before the products. */
 static void gated_forward(rag_layers *k, const rag_weights_layer *l, size_t at,
                           size_t n)
 {
-    const rag_weights_head *h = k->w->head;
-    size_t hidden = h->hidden;
+    size_t hidden = k->w->head->hidden;
     float *x = k->x + at * hidden;
 
-    quantise(k, k->x_q, k->mixed + at * hidden, hidden, n, hidden, NULL);
-    product(x, hidden, k, k->x_q, n, hidden, hidden, &l->mix, k->kern->out_add);
-    quantise(k, k->x_q, before(k, x, l->norm2_w, l->norm2_b, n), hidden, n,
+    add_mixed(k, x, l, at, n);
+    quantise(k, &k->x8, before(k, x, l->norm2_w, l->norm2_b, n), hidden, n,
              hidden, l->up_by);
-    gated(k, &l->up, n);
-    add_down(k, x, l, n);
+    add_inner(k, x, l, n);
 }
 
 static size_t tile_at(size_t at, size_t n)
@@ -382,7 +420,7 @@ static void layer(rag_layers *k, const rag_layers_block *b, size_t i)
         size_t rows = tile_at(at, n);
         const float *x = before(k, k->x + at * hidden, norm_w, l.norm1_b, rows);
 
-        quantise(k, k->x_q, x, hidden, rows, hidden, l.qkv_by);
+        quantise(k, &k->x8, x, hidden, rows, hidden, l.qkv_by);
         project(k, b, &l.qkv, p, rows, pooled);
         heads(k, b, at, rows, &p, i);
     }
@@ -498,6 +536,17 @@ static void *carve(char **at, size_t n_bytes)
     return p;
 }
 
+static rounded carve_rounded(char **at, size_t n_bytes)
+{
+    rounded r;
+
+    r.q = carve(at, n_bytes);
+    r.scale = carve(at, TILE * sizeof *r.scale);
+    r.mid = carve(at, TILE * sizeof *r.mid);
+    r.sum = carve(at, TILE * sizeof *r.sum);
+    return r;
+}
+
 /* Scratch for blocks of any shape. */
 static rag_status make_scratch(rag_layers *k, rag_error *err)
 {
@@ -512,7 +561,7 @@ static rag_status make_scratch(rag_layers *k, rag_error *err)
     size_t inner = TILE * inner_stride(h) * sizeof(float);
     size_t normed = TILE * h->hidden * sizeof(float);
     size_t x_q = TILE * h->hidden;
-    size_t inner_q = TILE * (h->ffn / RAG_WEIGHTS_DOWN);
+    size_t inner_q = TILE * inner_part(h);
     size_t acc = TILE * RAG_KERN_PANEL * sizeof(int32_t);
     size_t attention_bytes =
         rag_attend_bytes(h->window, h->hidden / h->n_heads);
@@ -522,7 +571,7 @@ static rag_status make_scratch(rag_layers *k, rag_error *err)
         rag_malloc(64 + 2 * lines(x) + lines(qkv) + lines(qkv_q) +
                    lines(qkv_scale) + lines(q_sum) + lines(inner) +
                    lines(normed) + lines(x_q) + lines(inner_q) +
-                   3 * lines(TILE * 4) + lines(acc) + lines(attention_bytes));
+                   6 * lines(TILE * 4) + lines(acc) + lines(attention_bytes));
     if (k->slab == NULL)
         return rag_fail_nomem(err);
     at = (char *)k->slab + (64 - (uintptr_t)k->slab % 64) % 64;
@@ -534,11 +583,8 @@ static rag_status make_scratch(rag_layers *k, rag_error *err)
     k->mixed = carve(&at, x);
     k->inner = carve(&at, inner);
     k->normed = carve(&at, normed);
-    k->x_q = carve(&at, x_q);
-    k->inner_q = carve(&at, inner_q);
-    k->scale = carve(&at, TILE * 4);
-    k->mid = carve(&at, TILE * 4);
-    k->sum = carve(&at, TILE * 4);
+    k->x8 = carve_rounded(&at, x_q);
+    k->inner8 = carve_rounded(&at, inner_q);
     k->acc = carve(&at, acc);
     k->attention = carve(&at, attention_bytes);
     return RAG_OK;

@@ -191,14 +191,15 @@ static rag_status put_down(unsigned char *layer, const rag_weights_layer *l,
                            rag_pack_parts *p, const rag_weights_head *h,
                            uint32_t i, rag_error *err)
 {
-    size_t part = h->ffn / RAG_WEIGHTS_DOWN;
+    size_t n_down = rag_weights_down(h);
+    size_t part = h->ffn / n_down;
     target m = target_of(layer, &l->down[0], part, NULL);
     const float *x;
     rag_status st;
 
     TRY(rag_pack_vector(m.bias, p, RAG_PART_DOWN_B, i, h->hidden, true, err));
     TRY(rag_pack_matrix(&x, p, RAG_PART_DOWN_W, i, h->hidden, h->ffn, err));
-    for (size_t d = 0; d < RAG_WEIGHTS_DOWN; d++, x += part) {
+    for (size_t d = 0; d < n_down; d++, x += part) {
         m = target_of(layer, &l->down[d], part, NULL);
         m.stride = h->ffn;
         if (d != 0)

@@ -189,13 +189,14 @@ static void run_forward(rag_pack_shift *s, const rag_weights_layer *l)
 {
     size_t hidden = s->h->hidden;
     size_t ffn = s->h->ffn;
-    size_t part = ffn / RAG_WEIGHTS_DOWN;
+    size_t n_down = rag_weights_down(s->h);
+    size_t part = ffn / n_down;
 
     product(s->inner, ease(s, s->x, l->up_by), &l->up, ffn, hidden);
     for (size_t i = 0; i < ffn * TOKENS; i++)
         s->inner[i] = (float)act((double)s->inner[i], s->h->act);
     product(s->out, s->inner, &l->down[0], hidden, part);
-    for (size_t d = 1; d < RAG_WEIGHTS_DOWN; d++) {
+    for (size_t d = 1; d < n_down; d++) {
         product(s->eased, s->inner + d * part * TOKENS, &l->down[d], hidden,
                 part);
         for (size_t i = 0; i < hidden * TOKENS; i++)

@@ -50,13 +50,20 @@ size_t rag_weights_up(const rag_weights_head *h)
     return (h->arch == RAG_ARCH_MODERNBERT ? (size_t)2 : 1) * h->ffn;
 }
 
+size_t rag_weights_down(const rag_weights_head *h)
+{
+    return h->ffn % (RAG_WEIGHTS_DOWN * RAG_KERN_PANEL) == 0 ? RAG_WEIGHTS_DOWN
+                                                             : 1;
+}
+
 size_t rag_weights_layer_bytes(const rag_weights_head *h)
 {
+    size_t n_down = rag_weights_down(h);
+
     return rag_weights_matrix_bytes((size_t)3 * h->hidden, h->hidden) +
            rag_weights_matrix_bytes(h->hidden, h->hidden) +
            rag_weights_matrix_bytes(rag_weights_up(h), h->hidden) +
-           RAG_WEIGHTS_DOWN *
-               rag_weights_matrix_bytes(h->hidden, h->ffn / RAG_WEIGHTS_DOWN) +
+           n_down * rag_weights_matrix_bytes(h->hidden, h->ffn / n_down) +
            (size_t)6 * h->hidden * sizeof(float);
 }
 
@@ -331,6 +338,7 @@ static rag_weights_matrix matrix(const uint8_t **at, size_t n_out, size_t n_in)
 rag_weights_layer rag_weights_layer_at(const rag_weights *w, size_t layer)
 {
     size_t hidden = w->head->hidden;
+    size_t n_down = rag_weights_down(w->head);
     const uint8_t *at = w->layers + layer * rag_weights_layer_bytes(w->head);
     rag_weights_layer l;
 
@@ -340,7 +348,8 @@ rag_weights_layer rag_weights_layer_at(const rag_weights *w, size_t layer)
     l.norm1_b = vector(&at, hidden);
     l.up = matrix(&at, rag_weights_up(w->head), hidden);
     for (size_t i = 0; i < RAG_WEIGHTS_DOWN; i++)
-        l.down[i] = matrix(&at, hidden, w->head->ffn / RAG_WEIGHTS_DOWN);
+        l.down[i] = i < n_down ? matrix(&at, hidden, w->head->ffn / n_down)
+                               : (rag_weights_matrix){0};
     l.norm2_w = vector(&at, hidden);
     l.norm2_b = vector(&at, hidden);
     l.qkv_by = vector(&at, hidden);

@@ -48,7 +48,7 @@ typedef enum rag_weights_kind {
 #define RAG_WEIGHTS_VOCAB_Q4_0 1u
 #define RAG_WEIGHTS_VOCAB_I8 2u
 
-/* parts of the matrix behind the inner layer */
+/* parts of the matrix behind the inner layer, at most */
 #define RAG_WEIGHTS_DOWN 4u
 
 /* The front of the file; little-endian, no padding. */
@@ -110,9 +110,10 @@ typedef struct rag_weights_layer {
     /* hidden -> ffn; ModernBERT: hidden -> 2 ffn, panels in turn of what goes
      * through `act` and of what that is multiplied by */
     rag_weights_matrix up;
-    /* ffn -> hidden: the first quarter of the inputs, the second, ...; each
-     * with scales of its own, so that one large number coarsens the steps of
-     * its quarter only. The bias is with the first, the others' are zero. */
+    /* ffn -> hidden: rag_weights_down() parts, of the first inputs, the next,
+     * ...; each with scales of its own, so that one large number coarsens the
+     * steps of its part only. The bias is with the first, the others' are zero.
+     */
     rag_weights_matrix down[RAG_WEIGHTS_DOWN];
     const float *norm2_w;
     const float *norm2_b;
@@ -169,6 +170,9 @@ RAG_NODISCARD rag_status rag_weights_verify(const char *path, rag_error *err);
 RAG_NODISCARD rag_status rag_weights_check_shape(const rag_weights_head *h,
                                                  rag_status code,
                                                  rag_error *err);
+/* Parts of a layer's down: RAG_WEIGHTS_DOWN where whole panels are left, else
+ * one. */
+size_t rag_weights_down(const rag_weights_head *h);
 /* outputs of a layer's up */
 size_t rag_weights_up(const rag_weights_head *h);
 size_t rag_weights_matrix_bytes(size_t n_out, size_t n_in);

@@ -20,7 +20,7 @@
 #define TINY_HIDDEN 32u
 #define TINY_LAYERS 2u
 #define TINY_HEADS 2u
-#define TINY_FFN 64u
+#define TINY_FFN 128u
 #define TINY_WINDOW 16u
 #define TINY_ROWS_MORE 3u /* rows of the word table without a piece */
 
@@ -108,13 +108,14 @@ static inline size_t tiny_tensors(tiny_tensor *t)
         const char *name;
         unsigned q4;
         uint32_t n;
-    } layer[] = {
-        {"q.w", 1, 32 * 32},  {"q.b", 0, 32},       {"k.w", 1, 32 * 32},
-        {"k.b", 0, 32},       {"v.w", 1, 32 * 32},  {"v.b", 0, 32},
-        {"ao.w", 1, 32 * 32}, {"ao.b", 0, 32},      {"aln.w", 0, 32},
-        {"aln.b", 0, 32},     {"fi.w", 1, 64 * 32}, {"fi.b", 0, 64},
-        {"fo.w", 1, 32 * 64}, {"fo.b", 0, 32},      {"oln.w", 0, 32},
-        {"oln.b", 0, 32}};
+    } layer[] = {{"q.w", 1, 32 * 32},        {"q.b", 0, 32},
+                 {"k.w", 1, 32 * 32},        {"k.b", 0, 32},
+                 {"v.w", 1, 32 * 32},        {"v.b", 0, 32},
+                 {"ao.w", 1, 32 * 32},       {"ao.b", 0, 32},
+                 {"aln.w", 0, 32},           {"aln.b", 0, 32},
+                 {"fi.w", 1, TINY_FFN * 32}, {"fi.b", 0, TINY_FFN},
+                 {"fo.w", 1, 32 * TINY_FFN}, {"fo.b", 0, 32},
+                 {"oln.w", 0, 32},           {"oln.b", 0, 32}};
     size_t n = 0;
 
     t[n++] = (tiny_tensor){

@@ -98,6 +98,7 @@ static void check_layer(const rag_weights_layer *now,
     same_weights(&now->qkv, &was->qkv, 3 * n, n);
     same_weights(&now->mix, &was->mix, n, n);
     same_weights(&now->up, &was->up, TINY_FFN, n);
+    assert_int_equal(rag_weights_down(packed.head), RAG_WEIGHTS_DOWN);
     for (size_t i = 0; i < RAG_WEIGHTS_DOWN; i++)
         same_weights(&now->down[i], &was->down[i], n,
                      TINY_FFN / RAG_WEIGHTS_DOWN);

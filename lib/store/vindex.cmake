@@ -1,6 +1,7 @@
 # vindex: FAISS, the vector index file
 target_sources(librag PRIVATE
-    blas.c faiss_c.cpp vindex.c vindex_half.c vindex_key.c vindex_make.c)
+    blas.c faiss_c.cpp vindex.c vindex_half.c vindex_hash.c
+    vindex_key.c vindex_make.c)
 
 # Debian's libfaiss-dev has the C headers but no compiled faiss_* functions:
 # faiss_c.cpp has those we call, unless there is a real faiss_c of the same kind.

@@ -32,8 +32,6 @@
 /* Vectors asked of the source at a time, bounded in bytes too. */
 #define BATCH_BYTES ((size_t)3 << 20)
 #define BATCH_MAX_ROWS 4096u
-/* One read of the last pass, which hashes the file. */
-#define HASH_BYTES ((size_t)256 << 10)
 
 typedef struct maker {
     const rag_vindex_build *b;
@@ -468,62 +466,6 @@ static rag_status take_space(const maker *m, rag_error *err)
     return RAG_OK;
 }
 
-/* ---- hashing ------------------------------------------------------------ */
-
-static rag_status hash_fd(uint8_t out[RAG_SHA256_BYTES], int fd,
-                          const char *path, const maker *m, rag_error *err)
-{
-    rag_sha256 *h = rag_sha256_new();
-    uint8_t *bytes = rag_malloc(HASH_BYTES);
-    rag_status st = RAG_OK;
-    off_t at = 0;
-
-    if (h == NULL || bytes == NULL) {
-        st = rag_fail_nomem(err);
-        goto out;
-    }
-    for (;;) {
-        ssize_t k = pread(fd, bytes, HASH_BYTES, at);
-
-        if (k < 0 && errno == EINTR)
-            continue;
-        if (k < 0) {
-            st = rag_fail_errno(err, errno, "cannot read %s", path);
-            goto out;
-        }
-        if (k == 0)
-            break;
-        rag_sha256_add(h, bytes, (size_t)k);
-        at += k;
-        if (m != NULL)
-            TRY(not_cancelled(m, err));
-    }
-    rag_sha256_end(h, out);
-out:
-    rag_sha256_free(h);
-    rag_free(bytes);
-    return st;
-}
-
-rag_status rag_vindex_verify(const char *path,
-                             const uint8_t want[RAG_SHA256_BYTES],
-                             rag_error *err)
-{
-    uint8_t got[RAG_SHA256_BYTES];
-    rag_status st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-
-    if (fd < 0)
-        return rag_fail(err, RAG_E_INDEX, "cannot open %s: %s", path,
-                        errno == ENOENT ? "no such file" : "not allowed");
-    st = hash_fd(got, fd, path, NULL, err);
-    (void)close(fd); /* only read from */
-    if (st == RAG_OK && memcmp(got, want, sizeof got) != 0)
-        st = rag_fail(err, RAG_E_INDEX,
-                      "%s: not the bytes that were written: damaged", path);
-    return st;
-}
-
 /* ---- all of it ---------------------------------------------------------- */
 
 static rag_status start(maker *m, const rag_vindex_build *b, rag_error *err)
@@ -555,7 +497,7 @@ static rag_status fill(rag_vindex_info *out, maker *m, rag_error *err)
     TRY(take_space(m, err));
     TRY(third_pass(m, err));
     TRY(write_covered(m, err));
-    TRY(hash_fd(out->sha256, m->fd, m->tmp, m, err));
+    TRY(rag_vindex_hash(out->sha256, m->fd, m->tmp, m->b, err));
     out->generation = m->b->generation;
     out->n_vectors = m->n_vectors;
     out->dims = m->dims;

@@ -3,8 +3,8 @@
 
 /*
  * vindex_priv — shared by the vindex files only: vindex.c (opening, searching,
- * and every call of FAISS), vindex_make.c (writing the file), vindex_half.c
- * (float16), vindex_key.c (the user's key).
+ * and every call of FAISS), vindex_make.c (writing the file), vindex_hash.c
+ * (its hash), vindex_half.c (float16), vindex_key.c (the user's key).
  *
  * The file, little-endian, every part at a multiple of 64 bytes:
  *   head       RAG_VINDEX_HEAD_BYTES, see put_head() in vindex_make.c
@@ -44,6 +44,13 @@ uint64_t rag_vindex_list_end(uint64_t rows_at, uint64_t n, size_t dims);
 
 /* "IVF1024,SQfp16" */
 void rag_vindex_kind(char *out, size_t out_bytes, size_t n_lists);
+
+/* The hash of the whole file; path: its name. b: the build that may be
+ * cancelled, or NULL. */
+RAG_NODISCARD rag_status rag_vindex_hash(uint8_t out[RAG_SHA256_BYTES], int fd,
+                                         const char *path,
+                                         const rag_vindex_build *b,
+                                         rag_error *err);
 
 /* ---- FAISS, for the writer ---------------------------------------------- */
 

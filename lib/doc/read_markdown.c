@@ -12,9 +12,9 @@
 #include <md4c.h>
 #include <string.h>
 
-#include "base/utf8.h"
 #include "doc/charset.h"
 #include "doc/frontmatter.h"
+#include "doc/md_words.h"
 
 /* md4c keeps about three times the text beside it; a manual of this size in
  * one file has not been seen. */
@@ -165,60 +165,6 @@ static size_t widen_underline(rag_str t, size_t end, const char *set)
     return next < stop && at == stop ? trim_end(t, end, stop) : end;
 }
 
-/* Does raw HTML hold words beside its tags and comments? */
-static bool html_has_words(rag_str s)
-{
-    bool in_tag = false;
-    bool in_comment = false;
-
-    s = rag_str_trim(s);
-    if (rag_str_ieqz(rag_str_cut(s, 0, 7), "<script") ||
-        rag_str_ieqz(rag_str_cut(s, 0, 6), "<style"))
-        return false;
-    for (size_t i = 0; i < s.len; i++) {
-        rag_str rest = rag_str_cut(s, i, s.len);
-
-        if (in_comment) {
-            in_comment = !rag_str_starts(rest, "-->");
-            if (!in_comment)
-                i += 2;
-        } else if (rag_str_starts(rest, "<!--")) {
-            in_comment = true;
-            i += 3;
-        } else if (in_tag || s.ptr[i] == '<') {
-            in_tag = s.ptr[i] != '>';
-        } else {
-            uint32_t cp;
-            size_t n = rag_utf8_decode(&cp, NULL, rest);
-
-            if (rag_utf8_is_alnum(cp))
-                return true;
-            i += n - 1;
-        }
-    }
-    return false;
-}
-
-/* Attributes of MkDocs and Pandoc behind a heading: "{ #id .class }". */
-static rag_str without_attributes(rag_str s)
-{
-    size_t at;
-
-    s = rag_str_trim(s);
-    if (s.len == 0 || s.ptr[s.len - 1] != '}')
-        return s;
-    for (at = s.len; at > 0 && s.ptr[at - 1] != '{'; at--)
-        ;
-    if (at == 0)
-        return s;
-    at = skip_blank(s, at, s.len);
-    if (strchr("#.:", s.ptr[at]) == NULL)
-        return s;
-    while (s.ptr[at - 1] != '{')
-        at--;
-    return rag_str_trim(rag_str_cut(s, 0, at - 1));
-}
-
 /* Cells of a table line, its outer bars not counted. */
 static size_t count_cells(rag_str line)
 {
@@ -291,7 +237,7 @@ static void emit_text(md *m, size_t start, size_t end)
 
 static void emit_heading(md *m, size_t start, size_t end)
 {
-    rag_str words = without_attributes(rag_buf_str(&m->words));
+    rag_str words = rag_md_words_heading(rag_buf_str(&m->words));
 
     end = widen_underline(m->text, end, m->level == 1 ? "=" : "-");
     (void)rag_builder_heading(m->b, start, end, m->level, words);
@@ -329,7 +275,7 @@ static void close_leaf(md *m)
         (void)rag_builder_block(m->b, RAG_BLOCK_CODE, start, end, m->depth,
                                 UINT32_MAX);
     } else if (leaf == LEAF_HTML) {
-        if (html_has_words(rag_str_cut(m->text, start, end)))
+        if (rag_md_words_in_html(rag_str_cut(m->text, start, end)))
             (void)rag_builder_block(m->b, RAG_BLOCK_PARA, start, end, m->depth,
                                     UINT32_MAX);
     } else if (m->in_head) {
@@ -450,46 +396,6 @@ static int on_span(MD_SPANTYPE type, void *detail, void *ctx)
     return 0;
 }
 
-/* The entities that headings are written with; others stay as they are. */
-static void add_entity(rag_buf *words, rag_str s)
-{
-    static const struct {
-        const char *name;
-        const char *utf8;
-    } known[] = {{"&amp;", "&"},   {"&lt;", "<"},    {"&gt;", ">"},
-                 {"&quot;", "\""}, {"&apos;", "'"},  {"&nbsp;", " "},
-                 {"&copy;", "©"},  {"&reg;", "®"},   {"&trade;", "™"},
-                 {"&ndash;", "–"}, {"&mdash;", "—"}, {"&hellip;", "…"},
-                 {"&lsquo;", "‘"}, {"&rsquo;", "’"}, {"&ldquo;", "“"},
-                 {"&rdquo;", "”"}, {"&times;", "×"}, {"&rarr;", "→"},
-                 {"&larr;", "←"},  {"&middot;", "·"}};
-    uint32_t cp = 0;
-    char bytes[4];
-    bool hex;
-
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        if (rag_str_eqz(s, known[i].name)) {
-            rag_buf_addz(words, known[i].utf8);
-            return;
-        }
-    }
-    if (s.len < 4 || s.ptr[1] != '#') {
-        rag_buf_adds(words, s);
-        return;
-    }
-    hex = s.ptr[2] == 'x' || s.ptr[2] == 'X';
-    for (size_t i = hex ? 3 : 2; i + 1 < s.len && cp < 0x110000; i++) {
-        char c = s.ptr[i];
-        uint32_t digit =
-            c <= '9' ? (uint32_t)(c - '0') : (uint32_t)((c | 0x20) - 'a') + 10;
-
-        cp = cp * (hex ? 16 : 10) + digit;
-    }
-    if (cp == 0 || cp > 0x10FFFF || (cp >= 0xD800 && cp < 0xE000))
-        cp = RAG_UTF8_BAD;
-    rag_buf_add(words, bytes, rag_utf8_encode(bytes, cp));
-}
-
 static void add_words(md *m, MD_TEXTTYPE type, rag_str s)
 {
     switch (type) {
@@ -498,7 +404,7 @@ static void add_words(md *m, MD_TEXTTYPE type, rag_str s)
         rag_buf_addc(&m->words, ' ');
         break;
     case MD_TEXT_ENTITY:
-        add_entity(&m->words, s);
+        rag_md_words_entity(&m->words, s);
         break;
     case MD_TEXT_HTML:
         break;

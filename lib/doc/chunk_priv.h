@@ -3,10 +3,11 @@
 
 /*
  * chunk_priv — the workers behind chunk.c:
- *   meter   the token estimate, byte by byte
- *   heads   which headings a document is cut at
- *   scan    the text between becomes candidates for boundaries
- *   cutter  candidates go in, chunks come out
+ *   meter     the token estimate, byte by byte
+ *   heads     which headings a document is cut at
+ *   strength  how good a boundary is, by the text on both sides
+ *   scan      the text between becomes candidates for boundaries
+ *   cutter    candidates go in, chunks come out
  */
 
 #include "doc/chunk.h"
@@ -145,6 +146,30 @@ RAG_NODISCARD rag_status rag_chunk_find_heads(rag_chunk_head **out,
                                               size_t *n_heads,
                                               const rag_doc *doc,
                                               uint64_t section, rag_error *err);
+
+/* ---- strength ---- */
+
+static inline bool rag_chunk_is_blank(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* Strength of the line break before `next` in plain text; the line before it
+ * begins at `line`. ended: it closes a sentence. */
+unsigned rag_chunk_line_strength(const rag_doc *doc, size_t line, size_t next,
+                                 bool ended);
+
+/* Strength of the boundary between the sentence [sentence, end) and the next
+ * one at `next`, both in [from, to); *pos: where to cut, behind the line
+ * breaks. plain: text that no reader has divided. */
+unsigned rag_chunk_sentence_strength(size_t *pos, const rag_doc *doc,
+                                     size_t from, size_t to, size_t sentence,
+                                     size_t end, size_t next, bool plain);
+
+/* Strength of the boundary between two neighbouring blocks; false: there is
+ * none. */
+bool rag_chunk_block_strength(unsigned *strength, const rag_doc *doc,
+                              const rag_block *prev, const rag_block *b);
 
 /* ---- scan ---- */
 

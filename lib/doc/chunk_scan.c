@@ -48,11 +48,6 @@ typedef struct scan {
 
 /* ---- small helpers ---- */
 
-static bool is_blank(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
 static void advance(scan *s, size_t to)
 {
     if (to > s->metered) {
@@ -98,10 +93,10 @@ static bool inside_strength(unsigned *strength, const scan *s, size_t *word,
 {
     char before = s->doc->text[at - 1];
 
-    if (is_blank(before)) {
+    if (rag_chunk_is_blank(before)) {
         *word = at;
         *strength = RAG_CUT_WORD;
-        return !is_blank(s->doc->text[at]);
+        return !rag_chunk_is_blank(s->doc->text[at]);
     }
     if (at - *word < LONG_WORD_BYTES)
         return false;
@@ -177,59 +172,6 @@ out:
 
 /* ---- running text ---- */
 
-/* Kinds of a line's first byte; a log's lines begin alike. */
-static unsigned opening(char c)
-{
-    if (is_blank(c))
-        return 1;
-    if (c >= '0' && c <= '9')
-        return 2;
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-        (unsigned char)c >= 0x80)
-        return 3;
-    return 4;
-}
-
-/* Strength of the line break before `next` in plain text; the line before it
- * begins at `line`. ended: it closes a sentence. */
-static unsigned line_strength(const scan *s, size_t line, size_t next,
-                              bool ended)
-{
-    unsigned kind = opening(s->doc->text[next]);
-
-    if (kind == 1)
-        return ended ? RAG_CUT_SENT : RAG_CUT_LINE;
-    if (ended)
-        return RAG_CUT_SUBITEM;
-    if (kind != 3 && opening(s->doc->text[line]) == kind)
-        return RAG_CUT_SUBITEM;
-    return RAG_CUT_WRAP;
-}
-
-/* Does the line around `at` look like code, whose inner full stops are no
- * sentence ends? */
-static bool is_code_line(const scan *s, size_t from, size_t to, size_t at)
-{
-    const char *text = s->doc->text;
-    size_t lo = at - from > 200 ? at - 200 : from;
-    size_t hi = to - at > 200 ? at + 200 : to;
-    const char *nl = memrchr(text + lo, '\n', at - lo);
-    const char *first = nl != NULL ? nl + 1 : text + lo;
-    const char *last = memchr(text + at, '\n', hi - at);
-
-    if (last == NULL)
-        last = text + hi;
-    while (first < last && is_blank(*first))
-        first++;
-    while (last > first && is_blank(last[-1]))
-        last--;
-    if (first == last)
-        return false;
-    return strchr("#/{}<@", *first) != NULL ||
-           strchr(";{}(\\=", last[-1]) != NULL ||
-           (last - first > 1 && first[0] == '*' && first[1] == ' ');
-}
-
 /* Line breaks inside the sentence [at, end). */
 static rag_status push_wraps(scan *s, size_t at, size_t end, bool plain,
                              rag_error *err)
@@ -248,34 +190,12 @@ static rag_status push_wraps(scan *s, size_t at, size_t end, bool plain,
         if (next >= end)
             break;
         st = push(s, next,
-                  plain ? line_strength(s, line, next, false) : RAG_CUT_WRAP,
+                  plain ? rag_chunk_line_strength(s->doc, line, next, false)
+                        : RAG_CUT_WRAP,
                   true, err);
         at = line = next;
     }
     return st;
-}
-
-/* Strength of the boundary between a sentence and the next one at `next`;
- * *pos: where to cut, behind the line breaks. */
-static unsigned sentence_strength(const scan *s, size_t *pos, size_t from,
-                                  size_t to, size_t sentence, size_t end,
-                                  size_t next, bool plain)
-{
-    size_t n_lines = 0;
-
-    *pos = next;
-    for (size_t i = end; i < next; i++)
-        if (s->doc->text[i] == '\n') {
-            n_lines++;
-            *pos = i + 1;
-        }
-    if (n_lines > 1)
-        return plain ? RAG_CUT_BLOCK : RAG_CUT_SUBITEM;
-    if (!plain)
-        return RAG_CUT_SENT;
-    if (n_lines == 1)
-        return line_strength(s, sentence, *pos, true);
-    return is_code_line(s, from, to, end) ? RAG_CUT_WRAP : RAG_CUT_SENT;
 }
 
 /* Sentences and lines of [from, to). plain: text that no reader has divided,
@@ -293,12 +213,13 @@ static rag_status scan_text(scan *s, size_t from, size_t to, bool plain,
         size_t pos;
         unsigned strength;
 
-        while (next < to && is_blank(text.ptr[next]))
+        while (next < to && rag_chunk_is_blank(text.ptr[next]))
             next++;
         st = push_wraps(s, at, end, plain, err);
         if (st != RAG_OK || next >= to)
             break;
-        strength = sentence_strength(s, &pos, from, to, at, end, next, plain);
+        strength = rag_chunk_sentence_strength(&pos, s->doc, from, to, at, end,
+                                               next, plain);
         if (is_boundary(s, pos))
             st = push(s, pos, strength, true, err);
         at = next > at ? next : at + 1;
@@ -345,53 +266,6 @@ static rag_status scan_code(scan *s, size_t from, size_t to, rag_error *err)
 }
 
 /* ---- blocks ---- */
-
-/* Does the text before `end` introduce what follows ("as follows:")? */
-static bool leads_on(const rag_doc *doc, size_t start, size_t end)
-{
-    while (end > start &&
-           (is_blank(doc->text[end - 1]) || doc->text[end - 1] == '*' ||
-            doc->text[end - 1] == '_'))
-        end--;
-    return end > start &&
-           (doc->text[end - 1] == ':' ||
-            (end - start >= 3 && memcmp(doc->text + end - 3, "：", 3) == 0));
-}
-
-/* Strength of the boundary between two neighbouring blocks; false: there is
- * none. */
-static bool block_strength(unsigned *strength, const rag_doc *doc,
-                           const rag_block *prev, const rag_block *b)
-{
-    bool led =
-        prev->kind == RAG_BLOCK_PARA && leads_on(doc, prev->start, prev->end);
-
-    switch (b->kind) {
-    case RAG_BLOCK_PARA:
-        *strength = RAG_CUT_BLOCK;
-        return true;
-    case RAG_BLOCK_ITEM:
-        *strength = b->level > 1 ? RAG_CUT_SUBITEM : RAG_CUT_ITEM;
-        break;
-    case RAG_BLOCK_TABLE_ROW:
-        *strength = RAG_CUT_ITEM;
-        return prev->kind != RAG_BLOCK_TABLE_HEAD;
-    case RAG_BLOCK_CODE:
-        *strength = RAG_CUT_SUBITEM;
-        break;
-    case RAG_BLOCK_TABLE_HEAD:
-        *strength = RAG_CUT_ITEM;
-        break;
-    case RAG_BLOCK_HEADING:
-    case RAG_BLOCK_META:
-    default:
-        *strength = RAG_CUT_BLOCK;
-        break;
-    }
-    if (led)
-        *strength = RAG_CUT_WRAP;
-    return true;
-}
 
 /* Does a page begin behind the `to` of the last call and not behind this? */
 static bool page_begins(scan *s, size_t to)
@@ -550,7 +424,7 @@ static rag_status scan_region(void *ctx, size_t from, size_t to, size_t start,
             continue;
         }
         if (prev != NULL && prev->kind != RAG_BLOCK_HEADING &&
-            block_strength(&strength, doc, prev, b)) {
+            rag_chunk_block_strength(&strength, doc, prev, b)) {
             if (page_begins(s, b->start) && strength >= RAG_CUT_SUBITEM)
                 strength = RAG_CUT_PAGE;
             if (is_boundary(s, pos))

@@ -23,7 +23,8 @@ static void value_json(rag_jw *w, const char *key, setting_kind kind,
 
     if (v == NULL)
         rag_jw_null(w, key);
-    else if (kind == SET_SIZE && rag_str_u64(&u, rag_str_of(v)))
+    else if ((kind == SET_SIZE || kind == SET_COUNT) &&
+             rag_str_u64(&u, rag_str_of(v)))
         rag_jw_int(w, key, (int64_t)u);
     else if (kind == SET_NUM && rag_str_double(&d, rag_str_of(v)))
         rag_jw_num(w, key, d, 6);

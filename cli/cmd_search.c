@@ -169,6 +169,28 @@ static rag_status hits_jsonl(cmd_run *run, const rag_hits *hits,
     return st;
 }
 
+static void say_nothing(const cmd_run *run, const rag_hits *hits)
+{
+    rag_buf b;
+
+    if (!hits->filtered_out) {
+        term_info(run->term, "nothing found");
+        return;
+    }
+    rag_buf_init(&b, (size_t)1 << 20);
+    if (f.path != NULL)
+        rag_buf_addf(&b, " --path %s", f.path);
+    if (f.type != NULL)
+        rag_buf_addf(&b, " --type %s", f.type);
+    if (f.since != NULL)
+        rag_buf_addf(&b, " --since %s", f.since);
+    for (size_t i = 0; i < f.meta.n; i++)
+        rag_buf_addf(&b, " --meta %s", f.meta.items[i]);
+    term_info(run->term, "No document matches%.*s.", (int)b.len,
+              b.len != 0 ? b.ptr : "");
+    rag_buf_dispose(&b);
+}
+
 /* One query: prints, and says whether anything was found. */
 static rag_status one(bool *found, cmd_run *run, rag *r, rag_str query,
                       const rag_search_opts *o, int64_t query_no,
@@ -191,7 +213,7 @@ static rag_status one(bool *found, cmd_run *run, rag *r, rag_str query,
         for (size_t i = 0; i < hits->n_hits; i++)
             show_hit(run->term, &hits->hits[i]);
         if (hits->n_hits == 0)
-            term_info(run->term, "nothing found");
+            say_nothing(run, hits);
     }
     term_flush(run->term);
     rag_hits_free(hits);

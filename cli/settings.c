@@ -21,9 +21,9 @@ const setting settings_table[] = {
      "put before questions, for remote models that want it"},
     {"embed.passage_prefix", "RAG_EMBED_PASSAGE_PREFIX", SET_STR, NULL, false,
      "put before passages, likewise"},
-    {"embed.batch", "RAG_EMBED_BATCH", SET_SIZE, "64", false,
+    {"embed.batch", "RAG_EMBED_BATCH", SET_COUNT, "64", false,
      "texts in one request"},
-    {"embed.in_flight", "RAG_EMBED_IN_FLIGHT", SET_SIZE, "4", false,
+    {"embed.in_flight", "RAG_EMBED_IN_FLIGHT", SET_COUNT, "4", false,
      "requests at once"},
     {"embed.price_per_mtok", "RAG_EMBED_PRICE_PER_MTOK", SET_NUM, "-1", false,
      "what a million tokens cost, for --dry-run; -1: not known"},
@@ -36,9 +36,9 @@ const setting settings_table[] = {
      "name of the variable that holds its key"},
     {"chat.temperature", "RAG_CHAT_TEMPERATURE", SET_NUM, "0", true,
      "0: the likeliest words"},
-    {"chat.context_tokens", "RAG_CHAT_CONTEXT_TOKENS", SET_SIZE, "8192", false,
+    {"chat.context_tokens", "RAG_CHAT_CONTEXT_TOKENS", SET_COUNT, "8192", false,
      "what the model can read at once, question and answer counted"},
-    {"chat.max_tokens", "RAG_CHAT_MAX_TOKENS", SET_SIZE, "1024", false,
+    {"chat.max_tokens", "RAG_CHAT_MAX_TOKENS", SET_COUNT, "1024", false,
      "longest answer; one that is cut there ends with 3"},
     {"rerank.model", "RAG_RERANK_MODEL", SET_STR, "none", false,
      "builtin:NAME or http:NAME: reads the best passages with the question and "
@@ -47,9 +47,9 @@ const setting settings_table[] = {
      "its base URL, or that of its rerank endpoint"},
     {"rerank.key_env", "RAG_RERANK_KEY_ENV", SET_STR, NULL, false,
      "name of the variable that holds its key"},
-    {"rerank.candidates", "RAG_RERANK_CANDIDATES", SET_SIZE, "20", false,
+    {"rerank.candidates", "RAG_RERANK_CANDIDATES", SET_COUNT, "20", false,
      "passages it is given, the best of words and meaning"},
-    {"retrieve.k", "RAG_RETRIEVE_K", SET_SIZE, "8", true,
+    {"retrieve.k", "RAG_RETRIEVE_K", SET_COUNT, "8", true,
      "passages of a search or a prompt"},
     {"retrieve.dense_weight", "RAG_RETRIEVE_DENSE_WEIGHT", SET_NUM, "-1", true,
      "share of meaning against words, 0 to 1; -1: by the evidence"},
@@ -57,9 +57,9 @@ const setting settings_table[] = {
      "only files that match one of these globs, separated by blanks"},
     {"ingest.exclude", "RAG_INGEST_EXCLUDE", SET_STR, NULL, true,
      "leave out files that match one of these globs"},
-    {"chunk.min_tokens", "RAG_CHUNK_MIN_TOKENS", SET_SIZE, "250", true,
+    {"chunk.min_tokens", "RAG_CHUNK_MIN_TOKENS", SET_COUNT, "250", true,
      "passages are at least so long where the text allows"},
-    {"chunk.max_tokens", "RAG_CHUNK_MAX_TOKENS", SET_SIZE, "400", true,
+    {"chunk.max_tokens", "RAG_CHUNK_MAX_TOKENS", SET_COUNT, "400", true,
      "and at most so long"},
     {"jobs", "RAG_JOBS", SET_SIZE, "0", false,
      "files read at once and encoder threads; 0: every CPU"},
@@ -150,6 +150,12 @@ rag_status settings_check(size_t i, const char *value, const char *origin,
             return rag_fail(err, RAG_E_INVAL,
                             "%s = %s (%s): a whole number expected", t->name,
                             value, origin);
+        return RAG_OK;
+    case SET_COUNT:
+        if (!rag_str_u64(&u, rag_str_of(value)) || u == 0 || u > 1000000000)
+            return rag_fail(err, RAG_E_INVAL,
+                            "%s = %s (%s): a whole number from 1 on expected",
+                            t->name, value, origin);
         return RAG_OK;
     case SET_NUM:
         if (!rag_str_double(&d, rag_str_of(value)))

@@ -16,7 +16,13 @@
 
 #include "rag.h"
 
-typedef enum setting_kind { SET_STR, SET_SIZE, SET_NUM, SET_BOOL } setting_kind;
+typedef enum setting_kind {
+    SET_STR,
+    SET_SIZE,  /* a whole number */
+    SET_COUNT, /* a whole number from 1 on */
+    SET_NUM,
+    SET_BOOL
+} setting_kind;
 
 typedef struct setting {
     const char *name; /* "embed.model" */

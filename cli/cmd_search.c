@@ -40,15 +40,19 @@ static const opt options[] = {
 
 static bool date_ns(int64_t *out, const char *s)
 {
+    const int64_t most = INT64_MAX / 1000000000; /* s: the year 2262 */
     struct tm tm;
     const char *end;
+    int64_t at;
 
     memset(&tm, 0, sizeof tm);
     tm.tm_isdst = -1;
     end = strptime(s, "%Y-%m-%d", &tm);
     if (end == NULL || *end != '\0')
         return false;
-    *out = (int64_t)mktime(&tm) * 1000000000;
+    at = (int64_t)mktime(&tm);
+    at = at > most ? most : at;
+    *out = (at < -most ? -most : at) * 1000000000;
     return true;
 }
 

@@ -20,8 +20,6 @@ typedef struct model {
     const char *path; /* in the folder of models */
     const char *want; /* tests/data/import/WANT.f16 */
     size_t window;    /* what the reference cut texts to */
-    double mean;      /* of the cosines, what they must reach */
-    double least;
     const char *query_prefix;
 } model;
 
@@ -55,7 +53,23 @@ static void check_ids(rag_encoder *e, const char *name)
     rag_buf_dispose(&want);
 }
 
-/* Texts over the window are left out: the reference cuts them. */
+/* Hangul, composed or not */
+static bool is_korean(rag_str text)
+{
+    while (text.len != 0) {
+        uint32_t cp;
+        bool ok;
+        size_t n = rag_utf8_decode(&cp, &ok, text);
+
+        text = rag_str_cut(text, n, text.len);
+        if ((cp >= 0xAC00 && cp < 0xD7A4) || (cp >= 0x1100 && cp < 0x1200))
+            return true;
+    }
+    return false;
+}
+
+/* Texts over the window are left out: the reference cuts them. The models are
+ * English and see Korean as single letters; such texts lose more. */
 static void check_vectors(rag_encoder *e, const model *m)
 {
     size_t dims = rag_encoder_about(e)->dims;
@@ -63,7 +77,7 @@ static void check_vectors(rag_encoder *e, const model *m)
     char path[128];
     rag_buf want;
     double mean = 0.0;
-    double least = 1.0;
+    double least[2] = {1.0, 1.0}; /* of English, of Korean */
     size_t n = 0;
     rag_error err;
 
@@ -72,6 +86,7 @@ static void check_vectors(rag_encoder *e, const model *m)
     assert_int_equal(want.len, n_texts * dims * 2);
     OK(rag_encoder_run(v, e, texts, n_texts, NULL, NULL, &err), &err);
     for (size_t i = 0; i < n_texts; i++) {
+        bool korean = is_korean(texts[i]);
         double dot;
         size_t n_ids;
 
@@ -80,15 +95,17 @@ static void check_vectors(rag_encoder *e, const model *m)
             continue;
         dot = datafile_cosine(&want, v, i, dims);
         mean += dot;
-        least = fmin(least, dot);
+        least[korean] = fmin(least[korean], dot);
         n++;
     }
     mean /= (double)n;
-    print_message("%s: cosine to fp32: mean %.5f, least %.5f, %zu texts\n",
-                  m->path, mean, least, n);
+    print_message("%s: cosine to fp32: mean %.5f, least %.5f, Korean %.5f, "
+                  "%zu texts\n",
+                  m->path, mean, least[0], least[1], n);
     assert_true(n >= 60);
-    assert_true(mean >= m->mean);
-    assert_true(least >= m->least);
+    assert_true(mean >= 0.9992);
+    assert_true(least[0] >= 0.998);
+    assert_true(least[1] >= 0.996);
     rag_free(v);
     rag_buf_dispose(&want);
 }
@@ -116,8 +133,6 @@ static void test_e5(void **state)
     check(&(model){.path = "e5-small-v2/e5-small-v2.onnx",
                    .want = "e5-small-v2",
                    .window = 512,
-                   .mean = 0.9992,
-                   .least = 0.998,
                    .query_prefix = "query: "});
 }
 
@@ -128,8 +143,6 @@ static void test_bge(void **state)
         .path = "bge-small-en-v1.5/bge-small-en-v1.5.onnx",
         .want = "bge-small-en-v1.5",
         .window = 512,
-        .mean = 0.9992,
-        .least = 0.998,
         .query_prefix =
             "Represent this sentence for searching relevant passages: "});
 }
@@ -141,8 +154,6 @@ static void test_minilm_int8(void **state)
     check(&(model){.path = "all-minilm-l6-v2-int8/all-minilm-l6-v2-int8.onnx",
                    .want = "all-minilm-l6-v2-int8",
                    .window = 512,
-                   .mean = 0.9992,
-                   .least = 0.998,
                    .query_prefix = ""});
 }
 
@@ -153,8 +164,6 @@ static void test_minilm_q(void **state)
     check(&(model){.path = "all-minilm-l6-v2-q/all-minilm-l6-v2-q.onnx",
                    .want = "all-minilm-l6-v2-q",
                    .window = 512,
-                   .mean = 0.9992,
-                   .least = 0.998,
                    .query_prefix = ""});
 }
 
@@ -166,21 +175,17 @@ static void test_minilm_l3(void **state)
         &(model){.path = "paraphrase-minilm-l3-v2/paraphrase-minilm-l3-v2.onnx",
                  .want = "paraphrase-minilm-l3-v2",
                  .window = 512,
-                 .mean = 0.9992,
-                 .least = 0.998,
                  .query_prefix = ""});
 }
 
 /* A folder as it is published. Its window is 256, whatever the table of
- * positions holds. Of the models here int8 costs it most. */
+ * positions holds. */
 static void test_minilm_folder(void **state)
 {
     (void)state;
     check(&(model){.path = "all-minilm-l6-v2",
                    .want = "all-minilm-l6-v2",
                    .window = 256,
-                   .mean = 0.9983,
-                   .least = 0.9965,
                    .query_prefix = ""});
 }
 
@@ -190,8 +195,6 @@ static void test_minilm_gguf(void **state)
     check(&(model){.path = "all-minilm-l6-v2-gguf/all-minilm-l6-v2-gguf.gguf",
                    .want = "all-minilm-l6-v2",
                    .window = 256,
-                   .mean = 0.9983,
-                   .least = 0.9965,
                    .query_prefix = ""});
 }
 

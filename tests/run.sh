@@ -2,7 +2,7 @@
 # Every test on a fresh machine: sh tests/run.sh [PRESET [REGEX]] (default: dev,
 # all tests; REGEX: only those whose names match).
 # Installs what is missing (as root or with sudo), builds, fetches the default
-# model, models in foreign formats (some 290 MB, once, where mvn and unzip are
+# model, models in foreign formats (some 450 MB, once, where mvn and unzip are
 # installed), and runs CTest. Fails also when more tests skip than tests/skips
 # allows.
 set -eu

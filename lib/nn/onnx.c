@@ -7,6 +7,11 @@
  *
  * A stored matrix may stand behind nodes that only change how it is written:
  * Transpose, Cast, a product with a scale, DequantizeLinear.
+ *
+ * ONNX Runtime's optimiser joins nodes (model_O2.onnx and the like): the tables
+ * go into EmbedLayerNormalization; queries, keys and values into one matrix of
+ * an Attention, whose layer is that of the product it goes into; biases into
+ * SkipLayerNormalization, BiasGelu and FastGelu.
  */
 #include "nn/onnx.h"
 
@@ -238,6 +243,25 @@ static bool is_gemm_turned(const node *n)
            rag_onnxgraph_number(&v, n, "transB") && v != 0;
 }
 
+/* Queries, keys and values behind each other, where n is what goes into a
+ * layer's mix. */
+static rag_status add_attention(rag_source *s, const graph *g, const node *n,
+                                uint32_t layer, rag_error *err)
+{
+    stored w;
+    stored b;
+    rag_status st;
+
+    if (!rag_onnxgraph_is(n, "Attention") || n->n_inputs < 3 ||
+        rag_source_find(s, RAG_PART_QKV_W, layer) != NULL ||
+        !find_stored(&w, g, n->inputs[1]) || !find_stored(&b, g, n->inputs[2]))
+        return RAG_OK;
+    TRY(add(s, RAG_PART_QKV_W, layer, &w, !w.turned, err));
+    st = add(s, RAG_PART_QKV_B, layer, &b, false, err);
+out:
+    return st;
+}
+
 /* Adds the matrix of product n under PyTorch's name; nothing when that is none
  * of the model's, or when it is there already. */
 static rag_status add_product(rag_source *s, const graph *g, const node *n,
@@ -246,14 +270,20 @@ static rag_status add_product(rag_source *s, const graph *g, const node *n,
     rag_source_part part;
     uint32_t layer;
     stored w;
+    rag_status st;
 
     if (!rag_hfnames_find(&part, &layer, s->arch, s->head, rag_str_of(name)) ||
         !rag_hfnames_is_matrix(part) || n->n_inputs < 2 ||
         rag_source_find(s, part, layer) != NULL ||
         !find_stored(&w, g, n->inputs[1]))
         return RAG_OK;
+    if (part == RAG_PART_MIX_W)
+        TRY(add_attention(s, g, rag_onnxgraph_maker(g, n->inputs[0]), layer,
+                          err));
     /* a product takes [n_in x n_out] */
-    return add(s, part, layer, &w, w.turned == is_gemm_turned(n), err);
+    st = add(s, part, layer, &w, w.turned == is_gemm_turned(n), err);
+out:
+    return st;
 }
 
 /* From the sum of a bias back to the product it is added to. */
@@ -273,6 +303,19 @@ static const node *product_below(const graph *g, rag_str name)
     return NULL;
 }
 
+/* The matrix of the product below `sum`, to which `bias` is added. */
+static rag_status by_bias(rag_source *s, const graph *g, rag_str sum,
+                          rag_str bias, rag_error *err)
+{
+    char name[MAX_NAME];
+    const node *p;
+
+    if (!name_by_bias(name, bias))
+        return RAG_OK;
+    p = product_below(g, sum);
+    return p != NULL ? add_product(s, g, p, name, err) : RAG_OK;
+}
+
 static rag_status by_biases(rag_source *s, const graph *g, rag_error *err)
 {
     char name[MAX_NAME];
@@ -280,21 +323,21 @@ static rag_status by_biases(rag_source *s, const graph *g, rag_error *err)
 
     for (size_t i = 0; i < g->n_nodes; i++) {
         const node *n = &g->nodes[i];
+        const rag_str *in = n->inputs;
+        bool sum = rag_onnxgraph_is(n, "Add") ||
+                   rag_onnxgraph_is(n, "BiasGelu") ||
+                   rag_onnxgraph_is(n, "FastGelu");
 
         if (rag_onnxgraph_is(n, "Gemm") && n->n_inputs > 2 &&
-            name_by_bias(name, n->inputs[2]))
+            name_by_bias(name, in[2]))
             TRY(add_product(s, g, n, name, err));
-        if (!rag_onnxgraph_is(n, "Add") || n->n_inputs != 2)
-            continue;
-        for (size_t k = 0; k < 2; k++) {
-            const node *p;
-
-            if (!name_by_bias(name, n->inputs[k]))
-                continue;
-            p = product_below(g, n->inputs[1 - k]);
-            if (p != NULL)
-                TRY(add_product(s, g, p, name, err));
+        if (sum && n->n_inputs == 2) {
+            TRY(by_bias(s, g, in[1], in[0], err));
+            TRY(by_bias(s, g, in[0], in[1], err));
         }
+        /* input, what goes around it, weight, bias, bias of the input */
+        if (rag_onnxgraph_is(n, "SkipLayerNormalization") && n->n_inputs == 5)
+            TRY(by_bias(s, g, in[0], in[4], err));
     }
 out:
     return st;
@@ -352,24 +395,35 @@ static rag_str table_name(rag_str used, const stored *w)
     return used;
 }
 
-/* Tables of embeddings: what a Gather takes rows of. */
+static rag_status add_table(rag_source *s, const graph *g, rag_str used,
+                            rag_error *err)
+{
+    rag_source_part part;
+    uint32_t layer;
+    stored w;
+
+    if (!find_stored(&w, g, used) || w.turned ||
+        !rag_hfnames_find(&part, &layer, s->arch, s->head,
+                          table_name(used, &w)) ||
+        rag_source_find(s, part, layer) != NULL)
+        return RAG_OK;
+    return add(s, part, layer, &w, false, err);
+}
+
+/* Tables of embeddings: what a Gather takes rows of, or all three at once. */
 static rag_status add_tables(rag_source *s, const graph *g, rag_error *err)
 {
     rag_status st = RAG_OK;
 
     for (size_t i = 0; i < g->n_nodes; i++) {
         const node *n = &g->nodes[i];
-        rag_source_part part;
-        uint32_t layer;
-        stored w;
 
-        if (!rag_onnxgraph_is(n, "Gather") || n->n_inputs < 2 ||
-            !find_stored(&w, g, n->inputs[0]) || w.turned ||
-            !rag_hfnames_find(&part, &layer, s->arch, s->head,
-                              table_name(n->inputs[0], &w)) ||
-            rag_source_find(s, part, layer) != NULL)
+        if (rag_onnxgraph_is(n, "Gather") && n->n_inputs >= 2)
+            TRY(add_table(s, g, n->inputs[0], err));
+        if (!rag_onnxgraph_is(n, "EmbedLayerNormalization"))
             continue;
-        TRY(add(s, part, layer, &w, false, err));
+        for (size_t k = 2; k < 5 && k < n->n_inputs; k++)
+            TRY(add_table(s, g, n->inputs[k], err));
     }
 out:
     return st;
@@ -394,6 +448,7 @@ rag_status rag_onnx_read(rag_source *s, uint32_t *first_position, rag_str file,
 
     *first_position = 0;
     TRY(rag_onnxgraph_read(&g, s->arena, file, err));
+    TRY(rag_onnxsizes_known(&g, err));
     if (!has_config)
         TRY(rag_onnxsizes_arch(s, &g, err));
     TRY(add_vectors(s, &g, err));
@@ -402,6 +457,7 @@ rag_status rag_onnx_read(rag_source *s, uint32_t *first_position, rag_str file,
     TRY(by_nodes(s, &g, err));
     if (!has_config)
         TRY(rag_onnxsizes_guess(s, &g, err));
+    TRY(rag_onnxsizes_attention(s, &g, err));
     if (s->arch == RAG_ARCH_BERT)
         TRY(rag_source_check_bert(s, err));
     out = rag_source_find(s, RAG_PART_HEAD_OUT_W, 0);

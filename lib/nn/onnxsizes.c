@@ -16,6 +16,32 @@ static bool has_tensor(const graph *g, const char *end)
     return false;
 }
 
+rag_status rag_onnxsizes_known(const graph *g, rag_error *err)
+{
+    /* weights of 4 bits; int8 joined with what stands around it */
+    static const char *const others[] = {"MatMulNBits",
+                                         "MatMulBnb4",
+                                         "GatherBlockQuantized",
+                                         "QLinearMatMul",
+                                         "QGemm",
+                                         "QAttention",
+                                         "QEmbedLayerNormalization",
+                                         "DynamicQuantizeMatMul",
+                                         "MatMulIntegerToFloat",
+                                         "MultiHeadAttention",
+                                         "GroupQueryAttention",
+                                         NULL};
+
+    for (size_t i = 0; i < g->n_nodes; i++)
+        for (size_t k = 0; others[k] != NULL; k++)
+            if (rag_str_eqz(g->nodes[i].op, others[k]))
+                return rag_fail(err, RAG_E_UNSUPPORTED,
+                                "the graph has the operator %s: take the "
+                                "model as it was exported, in fp32 or fp16",
+                                others[k]);
+    return RAG_OK;
+}
+
 rag_status rag_onnxsizes_arch(rag_source *s, const graph *g, rag_error *err)
 {
     if (has_tensor(g, "final_norm.weight"))
@@ -64,8 +90,14 @@ static rag_status guess_heads(rag_source *s, const graph *g, rag_error *err)
     uint64_t dims = 0;
 
     for (size_t i = 0; i < g->n_nodes; i++) {
-        uint64_t d = head_dims(g, &g->nodes[i], s->hidden);
+        const node *n = &g->nodes[i];
+        uint64_t d = head_dims(g, n, s->hidden);
+        double heads;
 
+        if (rag_onnxgraph_is(n, "Attention") &&
+            rag_onnxgraph_number(&heads, n, "num_heads") && heads >= 1 &&
+            heads <= s->hidden && fmod(s->hidden, heads) == 0)
+            d = s->hidden / (uint64_t)heads;
         if (d != 0 && dims != 0 && d != dims)
             dims = UINT64_MAX;
         else if (d != 0)
@@ -88,10 +120,13 @@ static void guess_eps(rag_source *s, const graph *g)
         tensor t;
         double eps = 0;
 
-        if (rag_onnxgraph_is(n, "LayerNormalization") ||
-            rag_onnxgraph_is(n, "SkipLayerNormalization")) {
+        if (rag_onnxgraph_is(n, "LayerNormalization")) {
             if (!rag_onnxgraph_number(&eps, n, "epsilon"))
                 eps = 1e-5; /* the operator's default */
+        } else if (rag_onnxgraph_is(n, "EmbedLayerNormalization") ||
+                   rag_onnxgraph_is(n, "SkipLayerNormalization")) {
+            if (!rag_onnxgraph_number(&eps, n, "epsilon"))
+                eps = 1e-12;
         } else if (rag_onnxgraph_is(n, "Add") && n->n_inputs == 2 &&
                    rag_onnxgraph_is(rag_onnxgraph_maker(g, n->inputs[0]),
                                     "ReduceMean") &&
@@ -107,17 +142,21 @@ static void guess_eps(rag_source *s, const graph *g)
     }
 }
 
-static bool has_erf_gelu(const graph *g)
+static bool find_act(rag_source_act *out, const graph *g)
 {
     for (size_t i = 0; i < g->n_nodes; i++) {
         const node *n = &g->nodes[i];
         rag_str kind;
 
+        *out = RAG_ACT_GELU;
         if (rag_onnxgraph_is(n, "Erf") || rag_onnxgraph_is(n, "BiasGelu"))
             return true;
         if (rag_onnxgraph_is(n, "Gelu") &&
             (!rag_onnxgraph_text(&kind, n, "approximate") ||
              rag_str_eqz(kind, "none")))
+            return true;
+        *out = RAG_ACT_TANH_GELU;
+        if (rag_onnxgraph_is(n, "FastGelu"))
             return true;
     }
     return false;
@@ -133,7 +172,7 @@ rag_status rag_onnxsizes_guess(rag_source *s, const graph *g, rag_error *err)
         return rag_fail(err, RAG_E_FORMAT,
                         "no BERT: embeddings or layers under their names are "
                         "missing in the graph");
-    if (!has_erf_gelu(g))
+    if (!find_act(&s->act, g))
         return rag_fail(err, RAG_E_UNSUPPORTED,
                         "the graph has no GELU by erf: another activation is "
                         "not supported");
@@ -145,4 +184,27 @@ rag_status rag_onnxsizes_guess(rag_source *s, const graph *g, rag_error *err)
     guess_eps(s, g);
     st = guess_heads(s, g, err);
     return st;
+}
+
+rag_status rag_onnxsizes_attention(const rag_source *s, const graph *g,
+                                   rag_error *err)
+{
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        const node *n = &g->nodes[i];
+        double root = sqrt((double)s->hidden / s->n_heads);
+        double v;
+
+        if (!rag_onnxgraph_is(n, "Attention"))
+            continue;
+        if (rag_onnxgraph_number(&v, n, "num_heads") && v != s->n_heads)
+            return rag_fail(err, RAG_E_FORMAT,
+                            "an Attention of %.0f heads in a model of %u", v,
+                            s->n_heads);
+        if ((rag_onnxgraph_number(&v, n, "unidirectional") && v != 0) ||
+            (rag_onnxgraph_number(&v, n, "scale") && v != 0 &&
+             fabs(v * root - 1.0) > 1e-3))
+            return rag_fail(err, RAG_E_UNSUPPORTED,
+                            "an Attention with a mask or a scale of its own");
+    }
+    return RAG_OK;
 }

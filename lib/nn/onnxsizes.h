@@ -14,14 +14,21 @@
 #include "nn/onnxgraph.h"
 #include "nn/source.h"
 
+/* Refuses operators that hold weights in a way that is not read. */
+RAG_NODISCARD rag_status rag_onnxsizes_known(const rag_onnxgraph *g,
+                                             rag_error *err);
 /* Sets arch, head and the pooling that a head wants. */
 RAG_NODISCARD rag_status rag_onnxsizes_arch(rag_source *s,
                                             const rag_onnxgraph *g,
                                             rag_error *err);
-/* Sets hidden, ffn, n_layers, n_heads and norm_eps. The tensors must have been
- * added. */
+/* Sets hidden, ffn, n_layers, n_heads, act and norm_eps. The tensors must have
+ * been added. */
 RAG_NODISCARD rag_status rag_onnxsizes_guess(rag_source *s,
                                              const rag_onnxgraph *g,
                                              rag_error *err);
+/* Do the optimiser's Attention nodes what the encoder does? */
+RAG_NODISCARD rag_status rag_onnxsizes_attention(const rag_source *s,
+                                                 const rag_onnxgraph *g,
+                                                 rag_error *err);
 
 #endif /* RAG_NN_ONNXSIZES_H */

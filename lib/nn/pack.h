@@ -30,6 +30,7 @@ typedef struct rag_pack_parts {
     bool *used;    /* [n_tensors] */
     float *matrix; /* the last one, [matrix_cap] */
     size_t matrix_cap;
+    const rag_source_tensor *last; /* what it was made from */
 } rag_pack_parts;
 
 RAG_NODISCARD rag_status rag_pack_parts_init(rag_pack_parts *p,
@@ -48,6 +49,8 @@ RAG_NODISCARD rag_status rag_pack_matrix(const float **out, rag_pack_parts *p,
                                          rag_source_part part, uint32_t layer,
                                          size_t n_out, size_t n_in,
                                          rag_error *err);
+/* Row `row` of the last matrix is whole multiples of this; 0: not known. */
+float rag_pack_step(const rag_pack_parts *p, size_t row);
 /* out [n]; zero when the model has no such part and may do without. */
 RAG_NODISCARD rag_status rag_pack_vector(float *out, rag_pack_parts *p,
                                          rag_source_part part, uint32_t layer,

@@ -36,34 +36,43 @@ static float weight_at(const target *m, const float *x, size_t k)
     return m->by != NULL ? x[k] / m->by[k] : x[k];
 }
 
-/* Rounds x [n_in] to int8 by its greatest magnitude as row o, times factor. */
-static void put_row(target *m, size_t o, const float *x, float factor)
+/* Rounds x [n_in] to int8 by its greatest magnitude as row o, times factor.
+ * Multiples of `step` (0: none is known) that fit into int8 stay as they are:
+ * quantisers that use 7 bits of 8 would be rounded a second time. */
+static void put_row(target *m, size_t o, const float *x, float factor,
+                    float step)
 {
     int8_t *panel = m->w + o / RAG_KERN_PANEL * RAG_KERN_PANEL * m->n_in +
                     o % RAG_KERN_PANEL * RAG_KERN_QUAD;
     float most = 0.0f;
     int32_t sum = 0;
+    bool as_is;
 
     for (size_t k = 0; k < m->n_in; k++)
         most = fmaxf(most, fabsf(weight_at(m, x, k)));
+    as_is = m->by == NULL && step > 0.0f && most < 127.25f * step;
     for (size_t k = 0; k < m->n_in; k++) {
-        float q =
-            most > 0.0f ? rintf(weight_at(m, x, k) / most * 127.0f) : 0.0f;
+        float q = as_is         ? rintf(x[k] / step)
+                  : most > 0.0f ? rintf(weight_at(m, x, k) / most * 127.0f)
+                                : 0.0f;
 
         panel[k / RAG_KERN_QUAD * RAG_KERN_PANEL * RAG_KERN_QUAD +
               k % RAG_KERN_QUAD] = (int8_t)q;
         sum += (int32_t)q;
     }
-    m->scale[o] = most / 127.0f * factor;
+    m->scale[o] = (as_is ? step : most / 127.0f) * factor;
     m->sum[o] = m->scale[o] * (float)sum;
 }
 
-/* Rows [first, first + n_out) of m from x and from the bias already there. */
+/* Rows [first, first + n_out) of m from x, in the last matrix, on, and from the
+ * bias already there. */
 static void put_rows(target *m, size_t first, size_t n_out, float factor,
-                     const float *x)
+                     const rag_pack_parts *p, const float *x)
 {
+    size_t row = (size_t)(x - p->matrix) / m->stride;
+
     for (size_t o = 0; o < n_out; o++, x += m->stride) {
-        put_row(m, first + o, x, factor);
+        put_row(m, first + o, x, factor, rag_pack_step(p, row + o));
         m->bias[first + o] *= factor;
     }
 }
@@ -77,7 +86,7 @@ static rag_status matrix(target *m, size_t first, size_t n_out, float factor,
 
     TRY(rag_pack_vector(m->bias + first, p, b, layer, n_out, true, err));
     TRY(rag_pack_matrix(&x, p, w, layer, n_out, m->n_in, err));
-    put_rows(m, first, n_out, factor, x);
+    put_rows(m, first, n_out, factor, p, x);
 out:
     return st;
 }
@@ -104,8 +113,8 @@ static rag_status put_qkv(target *m, rag_pack_parts *p,
     TRY(rag_pack_vector(m->bias, p, RAG_PART_QKV_B, layer, 3 * hidden, true,
                         err));
     TRY(rag_pack_matrix(&x, p, RAG_PART_QKV_W, layer, 3 * hidden, hidden, err));
-    put_rows(m, 0, hidden, q_factor, x);
-    put_rows(m, hidden, 2 * hidden, 1.0f, x + hidden * hidden);
+    put_rows(m, 0, hidden, q_factor, p, x);
+    put_rows(m, hidden, 2 * hidden, 1.0f, p, x + hidden * hidden);
 out:
     return st;
 }
@@ -142,7 +151,7 @@ static rag_status put_mix(target *mix, target *qkv, rag_pack_parts *p,
     memset(value, 0, hidden * sizeof *value);
     if (h->arch != RAG_ARCH_MODERNBERT)
         memset(key, 0, hidden * sizeof *key);
-    put_rows(mix, 0, hidden, 1.0f, x);
+    put_rows(mix, 0, hidden, 1.0f, p, x);
 out:
     return st;
 }
@@ -165,7 +174,7 @@ static rag_status put_gated(target *m, rag_pack_parts *p, size_t ffn,
         size_t row = panel * RAG_KERN_PANEL + o % RAG_KERN_PANEL;
 
         m->bias[row] = bias[o];
-        put_row(m, row, x + o * m->n_in, 1.0f);
+        put_row(m, row, x + o * m->n_in, 1.0f, rag_pack_step(p, o));
     }
 out:
     rag_free(bias);
@@ -204,7 +213,7 @@ static rag_status put_down(unsigned char *layer, const rag_weights_layer *l,
         m.stride = h->ffn;
         if (d != 0)
             memset(m.bias, 0, h->hidden * sizeof *m.bias);
-        put_rows(&m, 0, h->hidden, 1.0f, x);
+        put_rows(&m, 0, h->hidden, 1.0f, p, x);
     }
 out:
     return st;

@@ -168,8 +168,18 @@ rag_status rag_pack_matrix(const float **out, rag_pack_parts *p,
     if (!ok)
         return not_finite(part, layer, err);
     *out = p->matrix;
+    p->last = t;
 out:
     return st;
+}
+
+float rag_pack_step(const rag_pack_parts *p, size_t row)
+{
+    const rag_source_tensor *t = p->last;
+
+    if (t == NULL || t->scales == NULL)
+        return 0.0f;
+    return fabsf(t->scales[t->n_scales == 1 ? 0 : row]);
 }
 
 rag_status rag_pack_vector(float *out, rag_pack_parts *p, rag_source_part part,

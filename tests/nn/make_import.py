@@ -468,6 +468,64 @@ def onnx_cast(w):
         expect("cast.onnx", part, layer, v, is_turned(part))
 
 
+def onnx_fused():
+    """As ONNX Runtime's optimiser joins nodes; GELU approximated in layer 0.
+    Layer 1 has no names that tell its place but those of the biases."""
+    w = bert(np.random.default_rng(8), len(WORDPIECES), ffn=SMALL)
+    g = Graph(w)
+    ms = {"domain": "com.microsoft"}
+
+    def vectors(part, layer, module):
+        return [g.store(module + ".weight", w[part + "_W", layer]),
+                g.store(module + ".bias", w[part + "_B", layer])]
+
+    def product(x, part, layer, module):
+        turned = np.ascontiguousarray(w[part + "_W", layer].T)
+        m = g.store("onnx::MatMul_%d" % (1500 + g.n), turned)
+        g.store(module + ".bias", w[part + "_B", layer])
+        return g.node("MatMul", [x, m], "MatMul_%d" % g.n if layer else
+                      "/" + module.replace(".", "/").replace("layer/", "layer.")
+                      + "/MatMul")
+
+    x = g.node("EmbedLayerNormalization", ["input_ids", "token_type_ids"] + [
+        g.store("embeddings." + name + ".weight", w[part, 0])
+        for part, name in (("WORDS", "word_embeddings"),
+                           ("POSITIONS", "position_embeddings"),
+                           ("TYPES", "token_type_embeddings"))
+    ] + vectors("EMBED_NORM", 0, "embeddings.LayerNorm"), epsilon=1e-5, **ms)
+    fused = {}
+    for n in range(LAYERS):
+        m = "encoder.layer.%d." % n
+        fused["QKV_W", n] = np.ascontiguousarray(np.concatenate(
+            [w[p + "_W", n] for p in "QKV"]).T)
+        fused["QKV_B", n] = np.concatenate([w[p + "_B", n] for p in "QKV"])
+        a = g.node("Attention", [
+            x, g.store("Attention_%d_qkv_weight" % n, fused["QKV_W", n]),
+            g.store("Attention_%d_qkv_bias" % n, fused["QKV_B", n])],
+            num_heads=HEADS, unidirectional=0, **ms)
+        a = product(a, "MIX", n, m + "attention.output.dense")
+        x = g.node("SkipLayerNormalization", [a, x] + vectors(
+            "NORM1", n, m + "attention.output.LayerNorm") + [
+                m + "attention.output.dense.bias"], epsilon=1e-5, **ms)
+        u = product(x, "UP", n, m + "intermediate.dense")
+        u = g.node("BiasGelu" if n else "FastGelu",
+                   [u, m + "intermediate.dense.bias"], **ms)
+        u = product(u, "DOWN", n, m + "output.dense")
+        x = g.node("SkipLayerNormalization", [u, x] + vectors(
+            "NORM2", n, m + "output.LayerNorm") + [m + "output.dense.bias"],
+            epsilon=1e-5, **ms)
+    model = g.model()
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    onnx.checker.check_model(model)
+    onnx.save(model, os.path.join(OUT, "fused.onnx"))
+    for (part, layer), v in {**w, **fused}.items():
+        if part[0] in "QKV" and part[1] == "_":
+            continue
+        turned = is_turned(part) or part == "QKV_W"
+        expect("fused.onnx", part, layer,
+               v.T if is_turned(part) else v, turned)
+
+
 def onnx_reranker():
     """RoBERTa's positions (CumSum) and head, the head as Gemm."""
     rng = np.random.default_rng(6)
@@ -636,6 +694,7 @@ def main():
     w, model = onnx_bert()
     onnx_int8(w, model)
     onnx_cast(w)
+    onnx_fused()
     onnx_reranker()
     onnx_modern()
     hf_folder()

@@ -267,7 +267,8 @@ static void test_spellings(void **state)
         rag_buf_dispose(&files[i]);
 }
 
-/* int8 with scales, a row each or one for all, and zero points. */
+/* int8 with scales, a row each or one for all, and zero points. Where 7 bits
+ * are used, as ONNX Runtime's quantiser does, nothing is rounded again. */
 static void test_int8_source(void **state)
 {
     enum { N = 64 * 64 };
@@ -280,9 +281,10 @@ static void test_int8_source(void **state)
     rag_error err;
 
     (void)state;
-    for (size_t turn = 0; turn < 4; turn++) {
+    for (size_t turn = 0; turn < 8; turn++) {
         bool each = turn % 2 == 0;
-        bool turned = turn >= 2;
+        bool turned = turn / 2 % 2 != 0;
+        int range = turn < 4 ? 127 : 64;
         rag_weights_layer l;
 
         random_source(&s, &models[0]);
@@ -292,7 +294,9 @@ static void test_int8_source(void **state)
             zeros[o] = (int32_t)(o % 5) - 2;
             for (size_t k = 0; k < 64; k++)
                 q[turned ? k * 64 + o : o * 64 + k] =
-                    (int8_t)(random_mix((uint32_t)o, (uint32_t)k) % 255 - 127);
+                    (int8_t)((int)(random_mix((uint32_t)o, (uint32_t)k) %
+                                   (uint32_t)(2 * range + 1)) -
+                             range);
         }
         t->type = RAG_DTYPE_I8;
         t->transposed = turned;
@@ -314,10 +318,10 @@ static void test_int8_source(void **state)
                     l.mix
                         .w[o / 32 * 32 * 64 + k / 4 * 128 + o % 32 * 4 + k % 4];
 
-                assert_float_equal((float)got * l.mix.scale[o],
-                                   (float)(from - zeros[each ? o : 0]) *
-                                       scales[each ? o : 0],
-                                   0.501f * l.mix.scale[o]);
+                assert_float_equal(
+                    (float)got * l.mix.scale[o],
+                    (float)(from - zeros[each ? o : 0]) * scales[each ? o : 0],
+                    (range < 127 ? 1e-3f : 0.501f) * l.mix.scale[o]);
             }
         }
         rag_weights_close(&w);

@@ -1,5 +1,6 @@
 /* Graphs made by the onnx package and by ONNX Runtime's quantiser, and hostile
  * bytes. */
+#include "datafile.h"
 #include "import_fixture.h"
 
 #include "base/buf.h"
@@ -113,6 +114,45 @@ static void test_flipped(void **state)
     import_check_flipped(IMPORT_DATA "cast.onnx", read_bytes, 0, 7, 0x55);
 }
 
+/* fused.onnx with the last attribute of that name set: name, i: value. */
+static void refuse_attention(const char *attribute, char value, rag_status want,
+                             const char *what)
+{
+    rag_buf b = datafile_read("import/fused.onnx");
+    size_t n = strlen(attribute);
+    char *at = NULL;
+
+    for (size_t i = 0; i + n + 2 < b.len; i++)
+        if (memcmp(b.ptr + i, attribute, n) == 0)
+            at = b.ptr + i + n;
+    assert_non_null(at);
+    assert_int_equal(at[0], 0x18); /* field 3, a number */
+    at[1] = value;
+    assert_int_equal(read_bytes((const unsigned char *)b.ptr, b.len, &err),
+                     want);
+    assert_non_null(strstr(err.msg, what));
+    rag_buf_dispose(&b);
+}
+
+/* As ONNX Runtime's optimiser leaves it. */
+static void test_fused(void **state)
+{
+    rag_source s;
+
+    (void)state;
+    check_bert("fused.onnx", 1e-6);
+    OK(open_graph(&s, "fused.onnx", false), &err);
+    assert_int_equal(s.act, RAG_ACT_TANH_GELU); /* the first one's */
+    rag_source_close(&s);
+    OK(open_graph(&s, "bert.onnx", false), &err);
+    assert_int_equal(s.act, RAG_ACT_GELU);
+    rag_source_close(&s);
+    refuse_attention("num_heads", 4, RAG_E_FORMAT, "number of attention heads");
+    refuse_attention("unidirectional", 1, RAG_E_UNSUPPORTED, "a mask");
+    import_check_cut(IMPORT_DATA "fused.onnx", read_bytes, 0, 61);
+    import_check_flipped(IMPORT_DATA "fused.onnx", read_bytes, 0, 7, 0x55);
+}
+
 static void test_external(void **state)
 {
     /* a graph with one tensor of another file, by hand:
@@ -136,6 +176,18 @@ static void test_external(void **state)
                      RAG_E_UNSUPPORTED);
     assert_non_null(strstr(err.msg, "in another file"));
     rag_buf_dispose(&b);
+}
+
+/* graph { node { op_type: "MatMulNBits" } } */
+static void test_unread_operator(void **state)
+{
+    static const unsigned char bytes[] = "\x3A\x0F\x0A\x0D\x22\x0B"
+                                         "MatMulNBits";
+
+    (void)state;
+    assert_int_equal(read_bytes(bytes, sizeof bytes - 1, &err),
+                     RAG_E_UNSUPPORTED);
+    assert_non_null(strstr(err.msg, "MatMulNBits"));
 }
 
 static void test_wire(void **state)
@@ -190,10 +242,16 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_float),     cmocka_unit_test(test_int8),
-        cmocka_unit_test(test_reranker),  cmocka_unit_test(test_modern),
-        cmocka_unit_test(test_cut),       cmocka_unit_test(test_flipped),
-        cmocka_unit_test(test_external),  cmocka_unit_test(test_wire),
+        cmocka_unit_test(test_float),
+        cmocka_unit_test(test_int8),
+        cmocka_unit_test(test_reranker),
+        cmocka_unit_test(test_modern),
+        cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_fused),
+        cmocka_unit_test(test_unread_operator),
+        cmocka_unit_test(test_flipped),
+        cmocka_unit_test(test_external),
+        cmocka_unit_test(test_wire),
         cmocka_unit_test(test_no_memory),
     };
 

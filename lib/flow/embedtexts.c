@@ -180,8 +180,8 @@ rag_status rag_embed_texts(rag_embed_report *out, const rag_config *cfg,
     TRY(rag_flow_embedder_new(&e, &model, cfg, err));
     if (e == NULL) {
         st = rag_fail(err, RAG_E_INVAL,
-                      "no embedding model: add one with 'rag model add FILE', "
-                      "or set embed.model");
+                      "no embedding model: %s, or set embed.model",
+                      rag_flow_model_hint(cfg));
         goto out;
     }
     for (;;) {

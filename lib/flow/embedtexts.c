@@ -93,7 +93,8 @@ static rag_status embed_rest(size_t *bad, slice *s, rag_embedder *e,
             s->asked[s->n_asked] = s->texts[i];
             s->which[s->n_asked++] = i;
         }
-    st = rag_embed(e, s->asked, s->n_asked, kind, gather, s, err);
+    st = rag_embed_blame(
+        e, rag_embed(e, s->asked, s->n_asked, kind, gather, s, err), err);
     refused = st != RAG_OK ? rag_embed_refused(e) : SIZE_MAX;
     *bad = refused < s->n_asked ? s->which[refused] : SIZE_MAX;
     return st;

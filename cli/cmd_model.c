@@ -212,9 +212,7 @@ static rag_status take_out(cmd_run *run, const char *name, rag_error *err)
     if (st != RAG_OK)
         return st;
     term_info(run->term, "removed builtin:%s%s", name,
-              m.is_default ? ", which was the default: 'rag model default "
-                             "NAME' chooses another one"
-                           : "");
+              m.is_default ? ", which was the default" : "");
     if (run->global->json || run->global->jsonl)
         return one_json(run, &m, err);
     return RAG_OK;

@@ -171,7 +171,7 @@ static rag_status on_vector(void *ctx, const rag_embedded *v, rag_error *err)
 
 static void say_windowed(term *t, const rag_embed_report *report)
 {
-    if (report->n_windowed != 0)
+    if (report->n_windowed != 0 && report->n_windowed <= report->n_texts)
         term_warn(t,
                   "rag: %llu of %llu texts are longer than the model's %zu "
                   "tokens: read in windows, averaged by length",

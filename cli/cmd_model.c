@@ -108,15 +108,23 @@ static void on_model(void *ctx, const rag_model_info *m)
 {
     lister *l = ctx;
     char line[512];
+    char what[96];
+    int n = snprintf(what, sizeof what, "%zu dimensions", m->dims);
+    const char *more = m->licence;
 
+    if (m->labels != 0)
+        n = snprintf(what, sizeof what, "cross-encoder, %zu label%s", m->labels,
+                     m->labels == 1 ? "" : "s");
+    else if (m->dims == 0)
+        n = snprintf(what, sizeof what, "%.90s", m->source); /* damaged */
     l->n++;
     if (l->w != NULL) {
         rag_jw_obj(l->w, NULL);
         model_json(l->w, m);
         rag_jw_end(l->w);
-    } else if (snprintf(line, sizeof line, "%c builtin:%s  %zu dimensions  %s",
-                        m->is_default ? '*' : ' ', m->name, m->dims,
-                        m->dims != 0 ? m->licence : m->source) > 0) {
+    } else if (n > 0 && snprintf(line, sizeof line, "%c builtin:%s  %s%s%s",
+                                 m->is_default ? '*' : ' ', m->name, what,
+                                 more[0] != '\0' ? "  " : "", more) > 0) {
         term_styled(l->run->term, TERM_PLAIN, rag_str_of(line));
         term_outz(l->run->term, "\n");
     }
@@ -174,6 +182,42 @@ static rag_status set_default(cmd_run *run, const char *name, rag_error *err)
     return RAG_OK;
 }
 
+static rag_status add(cmd_run *run, const char *path, rag_error *err)
+{
+    rag_model_info m;
+    rag_status st;
+
+    term_catch_interrupt(); /* nothing half written stays behind */
+    st = rag_model_add(&m, &run->config, path, &f, err);
+    if (st == RAG_OK)
+        st = show_one(run, &m, err);
+    /* a model's file that is too large is as useless as a damaged one */
+    return st == RAG_E_LIMIT ? RAG_E_FORMAT : st;
+}
+
+/* A damaged one can be removed, too. */
+static rag_status take_out(cmd_run *run, const char *name, rag_error *err)
+{
+    rag_model_info m;
+    rag_status st = rag_model_show(&m, &run->config, name, err);
+
+    if (st != RAG_OK && st != RAG_E_CORRUPT && st != RAG_E_FORMAT)
+        return st;
+    if (st != RAG_OK) { /* what there is to tell of it */
+        memset(&m, 0, sizeof m);
+        (void)snprintf(m.name, sizeof m.name, "%s", name);
+    }
+    rag_error_clear(err);
+    st = rag_model_remove(&run->config, name, err);
+    if (st != RAG_OK)
+        return st;
+    term_info(run->term, "removed builtin:%s%s", name,
+              m.is_default ? ", which was the default" : "");
+    if (run->global->json || run->global->jsonl)
+        return one_json(run, &m, err);
+    return RAG_OK;
+}
+
 static bool has_add_options(void)
 {
     return f.name != NULL || f.query_prefix != NULL ||
@@ -199,9 +243,7 @@ static int run_model(cmd_run *run, rag_error *err)
         return model_test(run, run->argc > 1 ? run->argv[1] : NULL, err);
     if (strcmp(verb, "add") == 0 && arg != NULL) {
         f.name = bare(f.name);
-        st = rag_model_add(&m, &run->config, run->argv[1], &f, err);
-        if (st == RAG_OK)
-            st = show_one(run, &m, err);
+        st = add(run, run->argv[1], err);
     } else if (strcmp(verb, "ls") == 0 && arg == NULL) {
         st = list(run, err);
     } else if (strcmp(verb, "show") == 0) {
@@ -211,13 +253,7 @@ static int run_model(cmd_run *run, rag_error *err)
     } else if (strcmp(verb, "default") == 0) {
         st = set_default(run, arg, err);
     } else if (strcmp(verb, "rm") == 0 && arg != NULL) {
-        st = rag_model_show(&m, &run->config, arg, err);
-        if (st == RAG_OK || st == RAG_E_CORRUPT || st == RAG_E_FORMAT) {
-            rag_error_clear(err);
-            st = rag_model_remove(&run->config, arg, err);
-        }
-        if (st == RAG_OK)
-            term_info(run->term, "removed builtin:%s", arg);
+        st = take_out(run, arg, err);
     } else {
         return wrong(run);
     }

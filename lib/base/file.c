@@ -163,7 +163,8 @@ rag_status rag_file_map(rag_map *out, const char *path, rag_error *err)
 {
     struct stat sb;
     rag_status st = RAG_OK;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* a pipe without a writer is refused, not waited for */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
     out->ptr = NULL;
     out->len = 0;

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "doc/read_pdf.h"
 #include "flow/flow_priv.h"
+#include "nn/cpu.h"
 #include "nn/encoder.h"
 
 /* An ingest writes its log and its index beside the old ones: with less room
@@ -72,6 +73,10 @@ static void libraries(const doctor *d)
     say(d, "ok", RAG_OK, "libraries", NULL, "SQLite %s, FAISS %s, cpu tier %s",
         rag_store_sqlite_version(), rag_store_faiss_version(),
         rag_encoder_tier());
+    if (!rag_cpu_is_named())
+        say(d, "warn", RAG_OK, "RAG_CPU", NULL,
+            "is none of scalar, avx2, avxvnni, avx512, amx and neon: it "
+            "changes nothing");
     if (curl != NULL)
         say(d, "ok", RAG_OK, "libcurl", NULL, "%s", curl);
     else
@@ -374,6 +379,57 @@ out:
     return st;
 }
 
+typedef struct shelf {
+    const doctor *d;
+    size_t n_whole;
+    rag_status st; /* out of memory, or interrupted */
+} shelf;
+
+static void model_file(void *ctx, const rag_model_info *m)
+{
+    shelf *s = ctx;
+    rag_error why = {RAG_OK, ""};
+    const rag_config *cfg = s->d->cfg;
+    rag_status st;
+
+    if (s->st != RAG_OK)
+        return;
+    if (cfg->cancelled != NULL && cfg->cancelled(cfg->cancel_ctx)) {
+        s->st = RAG_E_CANCELLED;
+        return;
+    }
+    st = rag_encoder_verify(m->path, &why);
+    if (st == RAG_E_NOMEM)
+        s->st = st;
+    else if (st == RAG_OK)
+        s->n_whole++;
+    else
+        say(s->d, "fail", st, "model file", "rag model add FILE again",
+            "builtin:%s: %s", m->name, why.msg);
+}
+
+/* All built-in models, in use or not; those in use were asked above. */
+static rag_status model_files(const doctor *d, rag_error *err)
+{
+    shelf s = {.d = d, .st = RAG_OK};
+    rag_error why = {RAG_OK, ""};
+    rag_status st;
+
+    if (d->cfg->data_dir == NULL)
+        return RAG_OK;
+    st = rag_model_list(d->cfg, model_file, &s, &why);
+    if (s.st != RAG_OK)
+        return rag_fail(err, s.st,
+                        s.st == RAG_E_NOMEM ? "out of memory" : "interrupted");
+    if (st == RAG_E_NOMEM)
+        return rag_fail_nomem(err);
+    if (st != RAG_OK)
+        say(d, "fail", st, "model files", NULL, "%s", why.msg);
+    else if (s.n_whole != 0)
+        say(d, "ok", RAG_OK, "model files", NULL, "%zu whole", s.n_whole);
+    return RAG_OK;
+}
+
 /* ---- all of it ---------------------------------------------------------- */
 
 rag_status rag_doctor(const rag_config *cfg, bool repair, rag_check_fn fn,
@@ -393,7 +449,8 @@ rag_status rag_doctor(const rag_config *cfg, bool repair, rag_check_fn fn,
     TRY(store(&d, repair, err));
     TRY(embedding(&d, err));
     TRY(chat(&d, err));
-    st = reranker(&d, err);
+    TRY(reranker(&d, err));
+    st = model_files(&d, err);
 out:
     rag_close(d.r);
     return st;

@@ -265,8 +265,11 @@ out:
  * *bad: the text that the server refused, or SIZE_MAX. */
 static rag_status embed_rest(size_t *bad, turn *o, rag_error *err)
 {
-    rag_status st = rag_embed(o->e, o->texts + o->base, o->n - o->base,
-                              RAG_EMBED_PASSAGE, arrived, o, err);
+    rag_status st =
+        rag_embed_blame(o->e,
+                        rag_embed(o->e, o->texts + o->base, o->n - o->base,
+                                  RAG_EMBED_PASSAGE, arrived, o, err),
+                        err);
     rag_error why = {RAG_OK, ""};
     rag_status st2 = store_held(o, &why);
 

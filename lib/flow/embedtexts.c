@@ -93,7 +93,8 @@ static rag_status embed_rest(size_t *bad, slice *s, rag_embedder *e,
             s->asked[s->n_asked] = s->texts[i];
             s->which[s->n_asked++] = i;
         }
-    st = rag_embed(e, s->asked, s->n_asked, kind, gather, s, err);
+    st = rag_embed_blame(
+        e, rag_embed(e, s->asked, s->n_asked, kind, gather, s, err), err);
     refused = st != RAG_OK ? rag_embed_refused(e) : SIZE_MAX;
     *bad = refused < s->n_asked ? s->which[refused] : SIZE_MAX;
     return st;
@@ -180,8 +181,8 @@ rag_status rag_embed_texts(rag_embed_report *out, const rag_config *cfg,
     TRY(rag_flow_embedder_new(&e, &model, cfg, err));
     if (e == NULL) {
         st = rag_fail(err, RAG_E_INVAL,
-                      "no embedding model: add one with 'rag model add FILE', "
-                      "or set embed.model");
+                      "no embedding model: %s, or set embed.model",
+                      rag_flow_model_hint(cfg));
         goto out;
     }
     for (;;) {

@@ -133,6 +133,8 @@ RAG_NODISCARD rag_status rag_flow_model_path(char **out, const rag_config *cfg,
 RAG_NODISCARD rag_status rag_flow_model_default(char **out,
                                                 const rag_config *cfg,
                                                 rag_error *err);
+/* The way out where a default model is missing: add one, or choose one. */
+const char *rag_flow_model_hint(const rag_config *cfg);
 
 /* ---- embedrun.c --------------------------------------------------------- */
 

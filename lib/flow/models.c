@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -169,6 +170,22 @@ static rag_status describe(rag_model_info *out, const char *path,
     return RAG_OK;
 }
 
+static void count_embedders(void *ctx, const rag_model_info *m)
+{
+    size_t *n = ctx;
+
+    *n += m->dims != 0 && m->labels == 0;
+}
+
+const char *rag_flow_model_hint(const rag_config *cfg)
+{
+    size_t n = 0;
+
+    if (rag_model_list(cfg, count_embedders, &n, NULL) == RAG_OK && n != 0)
+        return "choose one with 'rag model default NAME'";
+    return "add one with 'rag model add FILE'";
+}
+
 rag_status rag_model_show(rag_model_info *out, const rag_config *cfg,
                           const char *name, rag_error *err)
 {
@@ -180,8 +197,8 @@ rag_status rag_model_show(rag_model_info *out, const rag_config *cfg,
     if (name == NULL)
         name = def;
     if (name == NULL) {
-        st = rag_fail(err, RAG_E_NOTFOUND,
-                      "no default model: add one with 'rag model add FILE'");
+        st = rag_fail(err, RAG_E_NOTFOUND, "no default model: %s",
+                      rag_flow_model_hint(cfg));
         goto out;
     }
     TRY(rag_flow_model_path(&path, cfg, name, err));
@@ -267,11 +284,43 @@ out:
     return st;
 }
 
+/* What a killed import left: "NAME.model.tmpPID", which whoever still writes it
+ * holds locked. Best effort. */
+static void sweep(const char *dir)
+{
+    static const char mark[] = SUFFIX ".tmp";
+    rag_names l = {NULL, 0, 0};
+    int folder_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (folder_fd < 0 || rag_file_list(&l, folder_fd, NULL) != RAG_OK)
+        return;
+    for (size_t i = 0; i < l.n; i++) {
+        const char *end = strstr(l.list[i], mark);
+        char *path;
+        int fd;
+
+        if (end == NULL || end[sizeof mark - 1] == '\0' ||
+            end[sizeof mark - 1 +
+                strspn(end + sizeof mark - 1, "0123456789")] != '\0')
+            continue;
+        path = rag_file_join(dir, l.list[i]);
+        fd = path != NULL ? open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+            (void)unlink(path);
+        if (fd >= 0)
+            (void)close(fd);
+        rag_free(path);
+    }
+    rag_names_dispose(&l);
+}
+
 rag_status rag_model_add(rag_model_info *out, const rag_config *cfg,
                          const char *path, const rag_model_add_opts *opts,
                          rag_error *err)
 {
-    rag_encoder_import_opts import = {NULL, NULL, NULL};
+    rag_encoder_import_opts import = {.keep_others = true,
+                                      .cancelled = cfg->cancelled,
+                                      .cancel_ctx = cfg->cancel_ctx};
     const char *name = opts != NULL ? opts->name : NULL;
     rag_status st;
     char made[64];
@@ -279,9 +328,11 @@ rag_status rag_model_add(rag_model_info *out, const rag_config *cfg,
     char *dir = NULL;
     char *def = NULL;
 
-    if (opts != NULL)
-        import = (rag_encoder_import_opts){opts->query_prefix,
-                                           opts->passage_prefix, opts->pooling};
+    if (opts != NULL) {
+        import.query_prefix = opts->query_prefix;
+        import.passage_prefix = opts->passage_prefix;
+        import.pooling = opts->pooling;
+    }
     if (name == NULL) {
         TRY(name_from(made, path, err));
         name = made;
@@ -289,6 +340,7 @@ rag_status rag_model_add(rag_model_info *out, const rag_config *cfg,
     TRY(path_of(&to, cfg, name, err));
     TRY(folder(&dir, cfg, err));
     TRY(rag_file_mkdirs(dir, err));
+    sweep(dir);
     TRY(rag_encoder_import_as(to, path, name, &import, err));
     TRY(rag_flow_model_default(&def, cfg, err));
     TRY(rag_model_show(out, cfg, name, err));

@@ -545,8 +545,8 @@ rag_status rag_model_test_embed(const rag_model_tester *t, rag_error *err)
     rag_buf_init(&x.text, MAX_LONG_BYTES);
     if (st == RAG_OK && x.e == NULL && !t->other)
         st = rag_fail(err, RAG_E_INVAL,
-                      "no embedding model to test: add one with 'rag model add "
-                      "FILE', or set embed.model");
+                      "no embedding model to test: %s, or set embed.model",
+                      rag_flow_model_hint(t->cfg));
     else if (st != RAG_OK && rag_model_test_ours(st))
         st = rag_fail(err, st, "%s", why.msg);
     else if (st != RAG_OK) {

@@ -159,6 +159,7 @@ static rag_status embed_query(bool *there, search *s, rag_error *err)
     }
     st = rag_embed_one(s->vector, s->dims, e, rag_buf_str(&s->q->text),
                        RAG_EMBED_QUERY, err);
+    st = rag_embed_blame(e, st, err);
     *there = st == RAG_OK;
     if (!must && (st == RAG_E_NET || st == RAG_E_REMOTE) && err != NULL) {
         rag_buf b;

@@ -11,7 +11,7 @@
 
 void rag_version_build(rag_version_fn fn, void *ctx)
 {
-    char tier[64];
+    char tier[160];
     char tool[RAG_READ_PDF_VERSION_BYTES];
     rag_error err = {RAG_OK, ""};
     const char *curl = rag_embed_http_library(&err);
@@ -19,8 +19,9 @@ void rag_version_build(rag_version_fn fn, void *ctx)
 
     fn(ctx, "rag", rag_version());
     fn(ctx, "compiler", __VERSION__);
-    n = snprintf(tier, sizeof tier, "%s (the machine has %s)",
-                 rag_encoder_tier(), rag_cpu_name(rag_cpu_best()));
+    n = snprintf(tier, sizeof tier, "%s (the machine has %s%s)",
+                 rag_encoder_tier(), rag_cpu_name(rag_cpu_best()),
+                 rag_cpu_is_named() ? "" : "; RAG_CPU names no tier");
     (void)n; /* fits */
     fn(ctx, "cpu tier", tier);
     fn(ctx, "sqlite", rag_store_sqlite_version());

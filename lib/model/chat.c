@@ -413,7 +413,11 @@ rag_status rag_chat_run(rag_chat_result *out, rag_chat *c,
     }
     if (st == RAG_OK)
         warn_if_cut(c, out);
-    return st;
+    if (st != RAG_E_FORMAT)
+        return st;
+    if (err != NULL)
+        err->code = RAG_E_REMOTE; /* a reply that is none */
+    return RAG_E_REMOTE;
 }
 
 static rag_status on_checked(void *ctx, const rag_http_reply *reply,

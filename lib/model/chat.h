@@ -5,9 +5,9 @@
  * chat — messages become an answer, streamed, whoever writes it.
  *
  * Owns:    rag_chat, from rag_chat_new() to rag_chat_free().
- * Errors:  RAG_E_NET, RAG_E_REMOTE, RAG_E_AUTH, RAG_E_FORMAT, RAG_E_LIMIT (the
- *          prompt is over the model's context, or the reply over its cap),
- *          RAG_E_CANCELLED.
+ * Errors:  RAG_E_NET, RAG_E_REMOTE (also of a reply that is none),
+ *          RAG_E_AUTH, RAG_E_LIMIT (the prompt is over the model's context,
+ *          or the reply over its cap), RAG_E_CANCELLED.
  * Threads: one chat per thread.
  */
 

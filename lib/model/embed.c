@@ -306,6 +306,15 @@ rag_status rag_embed_one(float *out, size_t cap, rag_embedder *e, rag_str text,
     return rag_embed(e, &text, 1, kind, take_one, &one, err);
 }
 
+rag_status rag_embed_blame(const rag_embedder *e, rag_status st, rag_error *err)
+{
+    if (e->encoder != NULL || (st != RAG_E_FORMAT && st != RAG_E_LIMIT))
+        return st;
+    if (err != NULL)
+        err->code = RAG_E_REMOTE;
+    return RAG_E_REMOTE;
+}
+
 rag_status rag_embed_check(rag_embedder *e, double *ms, rag_error *err)
 {
     struct timespec a;

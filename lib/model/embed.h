@@ -107,6 +107,12 @@ RAG_NODISCARD rag_status rag_embed_one(float *out, size_t cap, rag_embedder *e,
                                        rag_str text, rag_embed_kind kind,
                                        rag_error *err);
 
+/* The failure of a call above, for those who do not look into replies: one that
+ * is none, or over its cap, is the server's (RAG_E_REMOTE), like one that does
+ * not come. Of a built-in model: as it is. */
+rag_status rag_embed_blame(const rag_embedder *e, rag_status st,
+                           rag_error *err);
+
 /* Is the endpoint reachable, the key accepted? For `rag doctor`; *ms: round
  * trip. Built-in: the file's hash is checked. */
 RAG_NODISCARD rag_status rag_embed_check(rag_embedder *e, double *ms,

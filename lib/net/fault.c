@@ -31,7 +31,7 @@ static rag_status status_error(const rag_fault *f, rag_error *err)
                         f->host, f->status);
     if (f->status == 429 && f->retry_after_ms >= 0)
         return rag_fail(err, RAG_E_REMOTE,
-                        "%s: too many requests (429), try again in %.3g s%s%s",
+                        "%s: too many requests (429), try again in %.0f s%s%s",
                         f->host, (double)f->retry_after_ms / 1000, sep, text);
     return rag_fail(err, RAG_E_REMOTE, "%s: the server answered %ld%s%s",
                     f->host, f->status, sep, text);

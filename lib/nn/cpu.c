@@ -124,14 +124,31 @@ rag_cpu_tier rag_cpu_best(void)
     return best_up_to(RAG_CPU_NEON);
 }
 
+/* RAG_CPU's tier; false: it names none. */
+static bool named(rag_cpu_tier *out, const char *want)
+{
+    for (rag_cpu_tier t = RAG_CPU_SCALAR; t <= RAG_CPU_NEON; t++) {
+        if (strcmp(want, names[t]) == 0) {
+            *out = t;
+            return true;
+        }
+    }
+    return false;
+}
+
 rag_cpu_tier rag_cpu_chosen(void)
 {
     const char *want = getenv("RAG_CPU");
+    rag_cpu_tier most = RAG_CPU_NEON;
 
-    for (rag_cpu_tier t = RAG_CPU_SCALAR; want != NULL && t <= RAG_CPU_NEON;
-         t++) {
-        if (strcmp(want, names[t]) == 0)
-            return best_up_to(t);
-    }
-    return rag_cpu_best();
+    return want != NULL && named(&most, want) ? best_up_to(most)
+                                              : rag_cpu_best();
+}
+
+bool rag_cpu_is_named(void)
+{
+    const char *want = getenv("RAG_CPU");
+    rag_cpu_tier t;
+
+    return want == NULL || want[0] == '\0' || named(&t, want);
 }

@@ -31,5 +31,8 @@ bool rag_cpu_has(rag_cpu_tier tier);
 rag_cpu_tier rag_cpu_best(void);
 rag_cpu_tier rag_cpu_chosen(void);
 const char *rag_cpu_name(rag_cpu_tier tier);
+/* Whether RAG_CPU is empty, not set, or names a tier: another word is as none,
+ * and who set it should hear so. */
+bool rag_cpu_is_named(void);
 
 #endif /* RAG_NN_CPU_H */

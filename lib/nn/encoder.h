@@ -83,6 +83,12 @@ typedef struct rag_encoder_import_opts {
     const char *query_prefix;
     const char *passage_prefix;
     const char *pooling; /* "mean", "cls", "last" */
+    /* A model made from something else stands at out_path: RAG_E_INVAL. The
+     * same source again, a damaged file and one of another version are
+     * replaced. */
+    bool keep_others;
+    bool (*cancelled)(void *ctx); /* asked between layers; may be NULL */
+    void *cancel_ctx;
 } rag_encoder_import_opts;
 
 /* Imports a model in a foreign format (docs/models.md lists them), a file or a

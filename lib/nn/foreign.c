@@ -61,20 +61,18 @@ static rag_status open_file(rag_source *s, const char *path, rag_error *err)
                     "safetensors, GGUF, ONNX)");
 }
 
-/* The one name in the folder that ends so; NULL when there are none or several.
- */
-static const char *only_one(const rag_names *l, const char *end)
+/* How many names in the folder end so, and the last of them. */
+static size_t named(const char **found, const rag_names *l, const char *end)
 {
-    const char *found = NULL;
+    size_t n = 0;
 
     for (size_t i = 0; i < l->n; i++) {
         if (!rag_str_iends(rag_str_of(l->list[i]), end))
             continue;
-        if (found != NULL)
-            return NULL;
-        found = l->list[i];
+        *found = l->list[i];
+        n++;
     }
-    return found;
+    return n;
 }
 
 static rag_status open_inside(rag_source *s, const char *dir, const char *name,
@@ -93,6 +91,7 @@ static rag_status open_folder(rag_source *s, const char *dir, rag_error *err)
     rag_names l = {NULL, 0, 0};
     const char *name = NULL;
     rag_status st;
+    size_t n;
     int fd;
 
     if (rag_source_exists(dir, "model.safetensors") ||
@@ -106,12 +105,22 @@ static rag_status open_folder(rag_source *s, const char *dir, rag_error *err)
     if (fd < 0)
         return rag_fail_errno(err, errno, "cannot list %s", dir);
     TRY(rag_file_list(&l, fd, err));
-    name = only_one(&l, ".onnx");
-    if (name == NULL)
-        name = only_one(&l, ".gguf");
-    /* else the folder's importer says what is missing */
-    st = name != NULL ? open_inside(s, dir, name, err)
-                      : rag_hfdir_open(s, dir, err);
+    n = named(&name, &l, ".onnx");
+    if (n != 1)
+        n += named(&name, &l, ".gguf");
+    if (n == 1)
+        st = open_inside(s, dir, name, err);
+    else if (n > 1)
+        st = rag_fail(err, RAG_E_INVAL,
+                      "%s holds several models, as %s: add one of the files",
+                      dir, name);
+    else if (rag_source_exists(dir, "config.json"))
+        st = rag_hfdir_open(s, dir, err); /* says what is missing */
+    else
+        st = rag_fail(err, RAG_E_NOTFOUND,
+                      "no model in %s: neither config.json with "
+                      "model.safetensors, nor an ONNX or a GGUF file",
+                      dir);
 out:
     rag_names_dispose(&l);
     return st;
@@ -153,8 +162,12 @@ rag_status rag_foreign_open(rag_source *out, const char *path,
     memset(out, 0, sizeof *out);
     if (stat(path, &sb) != 0)
         return rag_fail_errno(err, errno, "cannot open %s", path);
-    st = S_ISDIR(sb.st_mode) ? open_folder(out, path, err)
-                             : open_file(out, path, err);
+    if (S_ISDIR(sb.st_mode))
+        st = open_folder(out, path, err);
+    else if (S_ISREG(sb.st_mode))
+        st = open_file(out, path, err);
+    else
+        st = rag_fail(err, RAG_E_FORMAT, "neither a file nor a folder");
     if (st == RAG_OK && opts != NULL)
         st = override(out, opts, err);
     if (st == RAG_OK && out->pooling == 0)

@@ -318,6 +318,10 @@ static rag_status pooling_flags(rag_source *s, const rag_json *p,
         s->pooling = modes[i].pooling;
         n++;
     }
+    if (n == 0)
+        return rag_fail(err, RAG_E_UNSUPPORTED,
+                        "the model's files name no pooling: its tokens' "
+                        "vectors are not made one");
     if (n != 1)
         return rag_fail(err, RAG_E_UNSUPPORTED, "%zu poolings at once", n);
     return RAG_OK;
@@ -439,7 +443,9 @@ static rag_status read_readme(rag_source *s, const char *dir, rag_error *err)
     if (path == NULL)
         return rag_fail_nomem(err);
     rag_buf_init(&b, MAX_README_BYTES + 1);
-    st = rag_file_read(&b, path, MAX_README_BYTES, err);
+    st = rag_source_check_file(path, "README.md", err);
+    if (st == RAG_OK)
+        st = rag_file_read(&b, path, MAX_README_BYTES, err);
     if (st == RAG_OK)
         rag_hfconf_front_matter(s, rag_buf_str(&b));
     else if (st != RAG_E_NOMEM) { /* a licence is a courtesy */

@@ -47,6 +47,33 @@ static rag_status check_name(const char *name, rag_error *err)
     return RAG_OK;
 }
 
+/* "FILE sha256:HEX": the bytes count, not what the file was called. */
+static bool same_source(const char *a, const char *b)
+{
+    const char *x = strrchr(a, ':');
+    const char *y = strrchr(b, ':');
+
+    return x != NULL && y != NULL && strcmp(x, y) == 0;
+}
+
+static rag_status check_place(const char *out_path, const rag_source *s,
+                              const char *name, rag_error *err)
+{
+    rag_encoder_info old;
+    const char *end;
+
+    if (rag_encoder_peek(&old, out_path, NULL) != RAG_OK ||
+        same_source(old.source, s->source))
+        return RAG_OK;
+    end = strrchr(old.source, ' ');
+    return rag_fail(err, RAG_E_INVAL,
+                    "there is another model '%s' already (from %.*s): give "
+                    "this one another --name, or remove that one with 'rag "
+                    "model rm %s'",
+                    name, end != NULL ? (int)(end - old.source) : 0, old.source,
+                    name);
+}
+
 rag_status rag_encoder_import_as(const char *out_path, const char *in_path,
                                  const char *name,
                                  const rag_encoder_import_opts *opts,
@@ -60,6 +87,12 @@ rag_status rag_encoder_import_as(const char *out_path, const char *in_path,
     st = rag_foreign_open(&s, in_path, opts, err);
     if (st == RAG_OK) {
         TRY(describe(&s, in_path, err));
+        if (opts != NULL && opts->keep_others)
+            TRY(check_place(out_path, &s, name, err));
+        if (opts != NULL) {
+            s.cancelled = opts->cancelled;
+            s.cancel_ctx = opts->cancel_ctx;
+        }
         st = rag_pack(out_path, &s, name, err);
     }
     if (st == RAG_E_FORMAT)

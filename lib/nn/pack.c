@@ -9,6 +9,8 @@
 #include <limits.h>
 #include <math.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/hash.h"
@@ -97,6 +99,10 @@ static void describe(rag_weights_head *h, const rag_source *s, const char *name)
 
 static rag_status put(writer *w, const void *bytes, size_t n, rag_error *err)
 {
+    const rag_source *s = w->parts.s;
+
+    if (s->cancelled != NULL && s->cancelled(s->cancel_ctx))
+        return rag_fail(err, RAG_E_CANCELLED, "interrupted");
     rag_sha256_add(w->sha, bytes, n);
     w->at += n;
     return rag_file_write_fd(w->fd, bytes, n, w->path, err);
@@ -321,6 +327,26 @@ out:
     return st;
 }
 
+/* The temporary file is locked while it is written: an unlocked one is what a
+ * killed program left, and may be removed. */
+static rag_status create(writer *w, rag_error *err)
+{
+    struct stat sb;
+
+    for (;;) {
+        w->fd =
+            open(w->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+                 0600);
+        if (w->fd < 0)
+            return rag_fail_errno(err, errno, "cannot create %s", w->path);
+        /* a file system without locks: as if nobody swept */
+        if (flock(w->fd, LOCK_EX) != 0 || fstat(w->fd, &sb) != 0 ||
+            sb.st_nlink != 0)
+            return RAG_OK;
+        (void)close(w->fd); /* removed before the lock was there */
+    }
+}
+
 static rag_status write_file(writer *w, const char *out_path, rag_error *err)
 {
     rag_status st;
@@ -330,12 +356,7 @@ static rag_status write_file(writer *w, const char *out_path, rag_error *err)
     rag_buf_addf(&tmp, "%s.tmp%ld", out_path, (long)getpid());
     TRY(rag_buf_status(&tmp, err));
     w->path = tmp.ptr;
-    w->fd = open(tmp.ptr, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-                 0600);
-    if (w->fd < 0) {
-        st = rag_fail_errno(err, errno, "cannot create %s", tmp.ptr);
-        goto out;
-    }
+    TRY(create(w, err));
     st = write_all(w, err);
     if (st != RAG_OK) {
         (void)close(w->fd);

@@ -144,7 +144,12 @@ static rag_status read_list(rag_safetensors *out, rag_arena *a,
         if (before->bytes + before->n_bytes > out->list[i].bytes)
             return bad(err, out->list[i].name, "overlaps another one");
     }
-    st = check_names(out, a, err);
+    TRY(check_names(out, a, err));
+    /* the format has no holes; a terabyte of zeros would be hashed */
+    if (out->n != 0 &&
+        out->list[out->n - 1].bytes + out->list[out->n - 1].n_bytes !=
+            data + n_data)
+        st = rag_fail(err, RAG_E_FORMAT, "bytes behind the last tensor");
 out:
     return st;
 }

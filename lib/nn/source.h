@@ -234,6 +234,8 @@ typedef struct rag_source {
     char passage_prefix[RAG_SOURCE_MAX_TEXT];
     char licence[64];
     char source[RAG_SOURCE_MAX_TEXT]; /* "FILE sha256:HEX" */
+    bool (*cancelled)(void *ctx);     /* asked while packing; may be NULL */
+    void *cancel_ctx;
 } rag_source;
 
 /* WordPiece: is this one of the steps? */

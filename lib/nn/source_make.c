@@ -1,6 +1,7 @@
 #include "nn/source_priv.h"
 
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/hash.h"
@@ -281,6 +282,16 @@ bool rag_source_exists(const char *dir, const char *name)
     return there;
 }
 
+rag_status rag_source_check_file(const char *path, const char *name,
+                                 rag_error *err)
+{
+    struct stat sb;
+
+    if (stat(path, &sb) != 0 || S_ISREG(sb.st_mode))
+        return RAG_OK; /* reading says why it cannot be opened */
+    return rag_fail(err, RAG_E_FORMAT, "%s: not a regular file", name);
+}
+
 rag_status rag_source_json(rag_json **out, const char *dir, const char *name,
                            rag_error *err)
 {
@@ -294,6 +305,7 @@ rag_status rag_source_json(rag_json **out, const char *dir, const char *name,
         st = rag_fail_nomem(err);
         goto out;
     }
+    TRY(rag_source_check_file(path, name, err));
     st = rag_file_read(&b, path, RAG_SOURCE_MAX_JSON_BYTES, err);
     if (st == RAG_E_NOTFOUND) {
         rag_error_clear(err);

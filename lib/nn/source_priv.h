@@ -70,6 +70,11 @@ RAG_NODISCARD rag_status rag_source_text(char to[RAG_SOURCE_MAX_TEXT],
 void rag_source_licence(rag_source *s, rag_str text);
 
 /* Is there a file of that name? */
+/* RAG_E_FORMAT when a folder, a pipe or a device stands where a file should:
+ * reading one may never end. */
+RAG_NODISCARD rag_status rag_source_check_file(const char *path,
+                                               const char *name,
+                                               rag_error *err);
 bool rag_source_exists(const char *dir, const char *name);
 
 /* Reads dir/name as JSON. *out is NULL when there is no such file. The caller

@@ -147,7 +147,10 @@ static rag_status read_scored(rag_tokjson *t, const rag_json *vocab,
 
     TRY(most_added(&most, t->root, err));
     TRY(set_count(s, most, err));
-    if (!rag_json_is_array(vocab) || !alloc_pieces(s, t->arena, true))
+    if (!rag_json_is_array(vocab))
+        return rag_fail(err, RAG_E_FORMAT,
+                        "model.vocab: no list of pieces with scores");
+    if (!alloc_pieces(s, t->arena, true))
         return rag_fail_nomem(err);
     for (uint32_t i = 0; v != NULL; v = rag_json_next(v), i++) {
         const rag_json *piece = rag_json_first(v);

@@ -175,7 +175,7 @@ static void add_other(int *v, const fake_request *r)
 static void put_vector(rag_buf *b, const fake_request *r, rag_str text,
                        bool base64)
 {
-    static _Thread_local int v[MAX_DIMS];
+    int v[MAX_DIMS];
     long dims = fake_num(r, "dims", 384);
     size_t window = (size_t)fake_num(r, "window", -1);
 

@@ -203,9 +203,9 @@ static void test_broken_streams(void **state)
         {"cut=20,x", RAG_E_NET, "broke off", false},
         {"error_after=0", RAG_E_REMOTE, "model crashed", false},
         {"error_after=2", RAG_E_REMOTE, "model crashed", true},
-        {"badjson", RAG_E_FORMAT, "not JSON", false},
-        {"badutf8", RAG_E_FORMAT, "", false},
-        {"deep", RAG_E_FORMAT, "not JSON", false},
+        {"badjson", RAG_E_REMOTE, "not JSON", false},
+        {"badutf8", RAG_E_REMOTE, "", false},
+        {"deep", RAG_E_REMOTE, "not JSON", false},
         {"redirect", RAG_E_REMOTE, "not followed", false},
         {"key=k", RAG_E_AUTH, "API key", false},
         {"status=404,message=model%20'm'%20not%20found", RAG_E_REMOTE,
@@ -234,7 +234,7 @@ static void test_broken_streams(void **state)
                          RAG_E_NET);
         rag_buf_dispose(&h.text);
         assert_int_equal(talk(&h, &r, remote(providers[p], "html"), &err),
-                         p == 0 ? RAG_E_NET : RAG_E_FORMAT);
+                         p == 0 ? RAG_E_NET : RAG_E_REMOTE);
         rag_buf_dispose(&h.text);
         assert_int_equal(talk(&h, &r, remote(providers[p], "empty"), &err),
                          RAG_E_NET);

@@ -70,7 +70,8 @@ static void test_folder(void **state)
 
 static void test_options(void **state)
 {
-    rag_encoder_import_opts o = {"q ", "", "last"};
+    rag_encoder_import_opts o = {
+        .query_prefix = "q ", .passage_prefix = "", .pooling = "last"};
     rag_source s;
 
     (void)state;
@@ -85,7 +86,7 @@ static void test_options(void **state)
 
 static void test_onnx_beside(void **state)
 {
-    rag_encoder_import_opts o = {NULL, NULL, "cls"};
+    rag_encoder_import_opts o = {.pooling = "cls"};
     rag_source s;
 
     (void)state;
@@ -199,7 +200,10 @@ static void test_missing(void **state)
 {
     (void)state;
     refuse(own("nothing"), RAG_E_NOTFOUND, "nothing");
+    refuse(folder, RAG_E_NOTFOUND, "no model in");
+    write_to(own("model.safetensors"), "x");
     refuse(folder, RAG_E_FORMAT, "no config.json");
+    (void)unlink(own("model.safetensors"));
     write_to(own("x"), "some text\n");
     refuse(own("x"), RAG_E_FORMAT, "not a model file");
     write_to(own("x"), "");

@@ -732,9 +732,14 @@ static void test_choice(void **state)
     (void)state;
     assert_int_equal(setenv("RAG_CPU", "nonsense", 1), 0);
     assert_int_equal(rag_cpu_chosen(), rag_cpu_best());
+    assert_true(!rag_cpu_is_named());
+    assert_int_equal(setenv("RAG_CPU", "", 1), 0);
+    assert_int_equal(rag_cpu_chosen(), rag_cpu_best());
+    assert_true(rag_cpu_is_named());
     for (rag_cpu_tier t = RAG_CPU_SCALAR; t < RAG_CPU_TIERS; t++) {
         below = rag_cpu_has(t) ? t : below;
         assert_int_equal(setenv("RAG_CPU", rag_cpu_name(t), 1), 0);
+        assert_true(rag_cpu_is_named());
         /* one that is missing: the next lower one */
         assert_int_equal(rag_cpu_chosen(), below);
         assert_string_equal(rag_kern_chosen()->name, rag_cpu_name(below));

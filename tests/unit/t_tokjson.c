@@ -174,6 +174,8 @@ static void test_refused(void **state)
     refuse("{}", no, "model of the type");
     refuse("{\"model\":{\"type\":\"WordLevel\"}}", no, "WordLevel");
     refuse("{\"model\":{\"type\":\"Unigram\",\"vocab\":[]}}", bad, "no pieces");
+    refuse("{\"model\":{\"type\":\"Unigram\",\"vocab\":{\"a\":0}}}", bad,
+           "no list");
     refuse("{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\"]]}}", bad,
            "entry 0");
     refuse("{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\",0]],"

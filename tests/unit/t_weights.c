@@ -218,6 +218,39 @@ static void test_source_names(void **state)
         RAG_E_NOTFOUND);
 }
 
+static bool at_the_third(void *ctx)
+{
+    int *n = ctx;
+
+    return ++*n == 3;
+}
+
+/* Ctrl-C: the old file stays, and no half a new one beside it. */
+static void test_import_cancelled(void **state)
+{
+    int asked = 0;
+    rag_encoder_import_opts o = {.cancelled = at_the_third,
+                                 .cancel_ctx = &asked};
+    rag_encoder_info before;
+    rag_encoder_info after;
+    rag_error err;
+    char tmp[4096];
+
+    (void)state;
+    import_ok();
+    OK(rag_encoder_peek(&before, tiny_path("out"), &err), &err);
+    o.query_prefix = "other: ";
+    assert_int_equal(rag_encoder_import_as(tiny_path("out"), tiny_path("in"),
+                                           "tiny", &o, &err),
+                     RAG_E_CANCELLED);
+    assert_int_equal(asked, 3);
+    OK(rag_encoder_peek(&after, tiny_path("out"), &err), &err);
+    assert_string_equal(before.query_prefix, after.query_prefix);
+    assert_true(snprintf(tmp, sizeof tmp, "%s.tmp%ld", tiny_path("out"),
+                         (long)getpid()) > 0);
+    assert_int_not_equal(access(tmp, F_OK), 0);
+}
+
 static void test_import_oom(void **state)
 {
     (void)state;
@@ -361,6 +394,7 @@ int main(void)
         cmocka_unit_test(test_source_numbers),
         cmocka_unit_test(test_source_wrong),
         cmocka_unit_test(test_source_names),
+        cmocka_unit_test(test_import_cancelled),
         cmocka_unit_test(test_import_oom),
         cmocka_unit_test(test_cut),
         cmocka_unit_test(test_flipped),

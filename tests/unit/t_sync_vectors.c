@@ -384,7 +384,7 @@ static void test_length_changes(void **state)
     (void)snprintf(url, sizeof url, "%s/x/words,dims=32,t=len/v1", server.root);
     f->cfg.embed_url = url;
     prose(f, "docs/b.md", 2, 3);
-    assert_int_equal(SY_RUN(f, "docs"), RAG_E_FORMAT);
+    assert_int_equal(SY_RUN(f, "docs"), RAG_E_REMOTE);
     assert_string_equal(sy_list(f), "docs/a.md;docs/b.md;");
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "nn/encoder_priv.h"
+#include "nn/pooling.h"
 
 typedef rag_layers_window window;
 typedef rag_layers_block block;
@@ -244,7 +245,7 @@ rag_status rag_encoder_gather(float *out, rag_encoder *e, rag_error *err)
             for (size_t d = 0; d < hidden; d++)
                 out[d] += e->windows[i].out[d] * (float)n;
         }
-        st = rag_layers_normalise(out, hidden, err);
+        st = rag_pooling_normalise(out, hidden, err);
         if (st != RAG_OK)
             return st;
     }

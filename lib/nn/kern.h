@@ -104,8 +104,9 @@ typedef struct rag_kern {
     void (*out_tanh_gelu)(const rag_kern_out *o);
     void (*out_relu)(const rag_kern_out *o);
     /* q = round((x by - mid) / scale) in -127..127, mid halfway between the
-     * least and the greatest x by of a row. GELU and LayerNorm leave one-sided outliers:
-     * with a middle of its own a token loses less than half as much. */
+     * least and the greatest x by of a row. GELU and LayerNorm leave one-sided
+     * outliers: with a middle of its own a token loses less than half as much.
+     */
     void (*quantise)(const rag_kern_rows *t);
     /* Each row of x [n_rows x n] = (x - mean) / sqrt(variance + eps) * w + b */
     void (*norm)(float *x, const float *w, const float *b, float eps,

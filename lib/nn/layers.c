@@ -1,12 +1,12 @@
 #include "nn/layers.h"
 
-#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "nn/attend.h"
 #include "nn/labels.h"
+#include "nn/pooling.h"
 
 /* tokens that go through a layer's matrices together: their activations and a
  * panel of weights fit into a first-level cache */
@@ -152,24 +152,6 @@ static void heads(rag_layers *k, const rag_layers_block *b, size_t at, size_t n,
     }
 }
 
-/* Of the last layer's rows only one a window is pooled. Then the others give it
- * their keys and values and are done. */
-static bool pools_one(const rag_weights_head *h)
-{
-    return h->head == RAG_HEAD_BERT || h->head == RAG_HEAD_XLMR ||
-           h->pooling == RAG_POOL_CLS || h->pooling == RAG_POOL_LAST;
-}
-
-/* Which row of a window of n; the heads of BERT and XLM-RoBERTa read the first,
- * whatever the pooling says. */
-static size_t pooled_row(const rag_weights_head *h, size_t n)
-{
-    bool first = h->head == RAG_HEAD_BERT || h->head == RAG_HEAD_XLMR ||
-                 h->pooling == RAG_POOL_CLS;
-
-    return first ? 0 : n - 1;
-}
-
 static bool is_last(const rag_layers *k, size_t layer)
 {
     return layer + 1 == k->w->head->n_layers;
@@ -191,7 +173,7 @@ static void pooled_queries(rag_layers *k, const rag_layers_block *b,
         float *row = k->qkv + t * 3 * hidden;
 
         memset(row, 0, hidden * sizeof *row);
-        if (p.token != pooled_row(h, b->windows[p.window].n))
+        if (p.token != rag_pooling_row(h, b->windows[p.window].n))
             continue;
         memmove(x->q + n_rows * hidden, x->q + t * hidden, hidden);
         x->scale[n_rows] = x->scale[t];
@@ -252,7 +234,7 @@ static void attention(rag_layers *k, const rag_layers_block *b, size_t layer,
                 .q_sum = k->q_sum + at * n_heads + head,
                 .sum_stride = n_heads,
                 .n = n,
-                .first = pooled ? pooled_row(h, n) : 0,
+                .first = pooled ? rag_pooling_row(h, n) : 0,
                 .n_queries = pooled ? 1 : n,
                 .dims = dims,
                 .reach = is_local(k, layer) ? h->local_window / 2 : 0,
@@ -400,7 +382,7 @@ static void gather(rag_layers *k, const rag_layers_block *b)
         size_t n = b->windows[i].n;
 
         memmove(k->x + i * h->hidden,
-                k->x + (at + pooled_row(h, n)) * h->hidden,
+                k->x + (at + rag_pooling_row(h, n)) * h->hidden,
                 h->hidden * sizeof *k->x);
         at += n;
     }
@@ -410,7 +392,7 @@ static void layer(rag_layers *k, const rag_layers_block *b, size_t i)
 {
     rag_weights_layer l = rag_weights_layer_at(k->w, i);
     bool modern = k->w->head->arch == RAG_ARCH_MODERNBERT;
-    bool pooled = is_last(k, i) && pools_one(k->w->head);
+    bool pooled = is_last(k, i) && rag_pooling_takes_one(k->w->head);
     const float *norm_w = modern && i != 0 ? l.norm1_w : NULL;
     size_t hidden = k->w->head->hidden;
     size_t n = b->n_tokens;
@@ -437,34 +419,6 @@ static void layer(rag_layers *k, const rag_layers_block *b, size_t i)
     }
 }
 
-/* v [hidden] = the one row that is left of a window, the greatest of each
- * column of its rows x [n x hidden], or their mean; how long v is does not
- * count. */
-static void pool(float *v, const rag_weights_head *h, const float *x, size_t n)
-{
-    size_t hidden = h->hidden;
-    bool by_place = h->pooling == RAG_POOL_WEIGHTED;
-
-    if (pools_one(h) || h->pooling == RAG_POOL_MAX) {
-        memcpy(v, x, hidden * sizeof *v);
-        for (size_t t = 1; t < n; t++) {
-            x += hidden;
-            for (size_t d = 0; d < hidden; d++)
-                v[d] = x[d] > v[d] ? x[d] : v[d];
-        }
-        return;
-    }
-    memset(v, 0, hidden * sizeof *v);
-    for (size_t t = 0; t < n; t++, x += hidden) {
-        float count = by_place ? (float)(t + 1) : 1.0f;
-
-        for (size_t d = 0; d < hidden; d++)
-            v[d] += x[d] * count;
-    }
-    for (size_t d = 0; d < hidden; d++)
-        v[d] /= (float)n;
-}
-
 size_t rag_layers_out(const rag_weights *w)
 {
     return w->head->n_labels != 0 ? w->head->n_labels : w->head->hidden;
@@ -475,7 +429,7 @@ rag_status rag_layers_run(rag_layers *k, const rag_layers_block *b,
 {
     const rag_weights *w = k->w;
     size_t hidden = w->head->hidden;
-    bool pooled = pools_one(w->head);
+    bool pooled = rag_pooling_takes_one(w->head);
     const float *x = k->x;
     rag_status st = RAG_OK;
 
@@ -490,34 +444,16 @@ rag_status rag_layers_run(rag_layers *k, const rag_layers_block *b,
         bool labels = w->head->n_labels != 0;
         size_t n = pooled ? 1 : v->n;
 
-        pool(labels ? k->normed : v->out, w->head, x, n);
+        rag_pooling_run(labels ? k->normed : v->out, w->head, x, n);
         /* there is room for a row more: TILE is larger than two */
         if (labels)
             st = rag_labels_run(v->out, w, k->kern, k->normed,
                                 k->normed + hidden, err);
         else
-            st = rag_layers_normalise(v->out, hidden, err);
+            st = rag_pooling_normalise(v->out, hidden, err);
         x += n * hidden;
     }
     return st;
-}
-
-rag_status rag_layers_normalise(float *v, size_t n, rag_error *err)
-{
-    double square = 0.0;
-    float scale;
-
-    for (size_t d = 0; d < n; d++)
-        square += (double)v[d] * (double)v[d];
-    if (!(square > 1e-30 && square < 1e30))
-        return rag_fail(
-            err, RAG_E_CORRUPT,
-            "the model gives no vector: its file is damaged; import "
-            "it again with rag model add");
-    scale = (float)(1.0 / sqrt(square));
-    for (size_t d = 0; d < n; d++)
-        v[d] *= scale;
-    return RAG_OK;
 }
 
 /* ---- scratch ----------------------------------------------------------- */

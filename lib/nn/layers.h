@@ -51,8 +51,4 @@ RAG_NODISCARD rag_status rag_layers_run(rag_layers *k,
                                         const rag_layers_block *b,
                                         rag_error *err);
 
-/* v [n] to unit length; RAG_E_CORRUPT when it is zero or not finite. */
-RAG_NODISCARD rag_status rag_layers_normalise(float *v, size_t n,
-                                              rag_error *err);
-
 #endif /* RAG_NN_LAYERS_H */

@@ -1,5 +1,9 @@
 rag_test(t_kern)
 rag_test(t_kern_amx)
+# needs a processor that has AMX, else it skips
+if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+  rag_test(t_amx)
+endif()
 # needs a cross compiler and an emulator, else it skips
 add_test(NAME unit.t_kern.neon COMMAND sh ${PROJECT_SOURCE_DIR}/tests/nn/neon.sh
     ${PROJECT_SOURCE_DIR} ${CMAKE_CURRENT_BINARY_DIR}/neon)

@@ -8,9 +8,9 @@
 #include <arm_neon.h>
 #endif
 
-/* queries in work at once: their scores over 256 keys and the packed keys fit
- * into a first-level cache */
-#define QUERIES ((size_t)24)
+/* queries in work at once, half a kernel's rows: their scores over 256 keys and
+ * the packed keys fit into a first-level cache */
+#define QUERIES (RAG_KERN_MOST_ROWS / 2)
 /* values so many powers of two below the text's largest count as 0 */
 #define V_RANGE 24.0f
 
@@ -287,11 +287,13 @@ static void some_queries(const room *r, const rag_attend_head *t,
 void rag_attend(const rag_attend_head *t, const rag_kern *kern)
 {
     size_t end = t->first + t->n_queries;
+    size_t queries = kern->rows / 2;
     room r;
 
     lay_out(&r, t->scratch, t->n, t->dims);
     pack_keys(&r, t);
     pack_values(&r, t);
-    for (size_t i = t->first; i < end; i += QUERIES)
-        some_queries(&r, t, kern, i, end - i < QUERIES ? end - i : QUERIES);
+    for (size_t i = t->first; i < end; i += queries)
+        some_queries(&r, t, kern, i, end - i < queries ? end - i : queries);
+    rag_kern_end(kern);
 }

@@ -311,7 +311,8 @@ static void weigh(const rag_kern_weigh *t)
     }
 }
 
-const rag_kern rag_kern_scalar = RAG_KERN_TABLE(gemm, "scalar");
+const rag_kern rag_kern_scalar =
+    RAG_KERN_TABLE(gemm, NULL, RAG_KERN_ROWS, "scalar");
 
 const rag_kern *rag_kern_of(rag_cpu_tier tier)
 {

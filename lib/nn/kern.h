@@ -93,6 +93,9 @@ typedef struct rag_kern {
     void (*gemm)(int32_t *acc, const int8_t *a, size_t a_stride,
                  const int32_t *a_sum, size_t n_rows, const int8_t *w,
                  size_t n_quads);
+    /* Behind a run of products of one thread: gives back what gemm keeps for
+     * the next. NULL: nothing. gemm is not for signal handlers. */
+    void (*end)(void);
     /* y = acc * a_scale * w_scale + a_mid * w_sum + bias; then GELU (erf); or
      * added to y; or y times it */
     void (*out_linear)(const rag_kern_out *o);
@@ -123,8 +126,18 @@ typedef struct rag_kern {
      * sum(e * v_one)). So p's steps are as fine as what a key brings into the
      * sum asks for, not as its weight alone does. */
     void (*weigh)(const rag_kern_weigh *t);
+    size_t
+        rows; /* that go through a matrix together best: at most _MOST_ROWS */
     const char *name;
 } rag_kern;
+
+#define RAG_KERN_MOST_ROWS ((size_t)64)
+
+static inline void rag_kern_end(const rag_kern *k)
+{
+    if (k->end != NULL)
+        k->end();
+}
 
 /* The kernels of a tier; NULL when this build does not have it. */
 const rag_kern *rag_kern_of(rag_cpu_tier tier);

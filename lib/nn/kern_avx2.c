@@ -358,8 +358,9 @@ TIER static void gemm(int32_t *acc, const int8_t *a, size_t a_stride,
                next + o * n_quads * RAG_KERN_QUAD);
 }
 
-const rag_kern rag_kern_avx2 = RAG_KERN_TABLE(gemm, "avx2");
+const rag_kern rag_kern_avx2 =
+    RAG_KERN_TABLE(gemm, NULL, RAG_KERN_ROWS, "avx2");
 const rag_kern rag_kern_avxvnni =
-    RAG_KERN_TABLE(rag_kern_avxvnni_gemm, "avxvnni");
+    RAG_KERN_TABLE(rag_kern_avxvnni_gemm, NULL, RAG_KERN_ROWS, "avxvnni");
 
 #endif

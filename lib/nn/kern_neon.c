@@ -229,6 +229,7 @@ DOT_TIER static void gemm(int32_t *acc, const int8_t *a, size_t a_stride,
         gemm_1(acc, a, a_stride, w, n_quads);
 }
 
-const rag_kern rag_kern_neon = RAG_KERN_TABLE(gemm, "neon");
+const rag_kern rag_kern_neon =
+    RAG_KERN_TABLE(gemm, NULL, RAG_KERN_ROWS, "neon");
 
 #endif

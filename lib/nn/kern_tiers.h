@@ -21,19 +21,25 @@ void rag_kern_avxvnni_gemm(int32_t *acc, const int8_t *a, size_t a_stride,
 void rag_kern_amx_gemm(int32_t *acc, const int8_t *a, size_t a_stride,
                        const int32_t *a_sum, size_t n_rows, const int8_t *w,
                        size_t n_quads);
-/* One product on the tiles, compared with the scalar one: whether this
+void rag_kern_amx_end(void);
+/* Products on the tiles, compared with the scalar ones: whether this
  * processor does what the kernel was written for. Needs rag_cpu_has(). */
 bool rag_kern_amx_works(void);
 #elif defined(__aarch64__)
 extern const rag_kern rag_kern_neon;
 #endif
 
-/* A tier's table: its own product, the rest from kern_body.h. */
-#define RAG_KERN_TABLE(GEMM, NAME)                                             \
+/* A tier's table: its own product, what ends a run of them, how many rows it
+ * likes to take; the rest from kern_body.h. */
+#define RAG_KERN_TABLE(GEMM, END, ROWS, NAME)                                  \
     {                                                                          \
-        GEMM, out_linear, out_gelu, out_add, out_mul, out_silu, out_tanh_gelu, \
-            out_relu, quantise, norm, rope, heads, weigh, NAME                 \
+        GEMM, END, out_linear, out_gelu, out_add, out_mul, out_silu,           \
+            out_tanh_gelu, out_relu, quantise, norm, rope, heads, weigh, ROWS, \
+            NAME                                                               \
     }
+/* Rows of the tiers of vectors: activations and a panel of weights fit into a
+ * first-level cache. */
+#define RAG_KERN_ROWS ((size_t)48)
 
 /* F(0); to F(N - 1); for products of N tokens written out, as only then their
  * sums stay in registers. */

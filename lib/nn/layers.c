@@ -8,9 +8,7 @@
 #include "nn/labels.h"
 #include "nn/pooling.h"
 
-/* tokens that go through a layer's matrices together: their activations and a
- * panel of weights fit into a first-level cache */
-#define TILE ((size_t)48)
+/* TILE below: tokens that go through a layer's matrices together, kern->rows */
 
 typedef void (*out_fn)(const rag_kern_out *o);
 
@@ -62,6 +60,7 @@ static void product(float *y, size_t y_stride, const rag_layers *k,
         o.bias = m->bias + p;
         out(&o);
     }
+    rag_kern_end(kern);
 }
 
 /* The rows of m [n_out x n_in] from a multiple of RAG_KERN_PANEL on. */
@@ -166,7 +165,7 @@ static void pooled_queries(rag_layers *k, const rag_layers_block *b,
     const rag_weights_head *h = k->w->head;
     size_t hidden = h->hidden;
     rounded *x = &k->x8;
-    float *rows[TILE];
+    float *rows[RAG_KERN_MOST_ROWS];
     size_t n_rows = 0;
 
     for (size_t t = 0; t < n; t++, step(&p, b)) {
@@ -366,9 +365,11 @@ static void gated_forward(rag_layers *k, const rag_weights_layer *l, size_t at,
     add_inner(k, x, l, n);
 }
 
-static size_t tile_at(size_t at, size_t n)
+static size_t tile_at(const rag_layers *k, size_t at, size_t n)
 {
-    return n - at < TILE ? n - at : TILE;
+    size_t tile = k->kern->rows;
+
+    return n - at < tile ? n - at : tile;
 }
 
 /* x [n_windows x hidden] = the pooled rows of x; none stands before its
@@ -398,8 +399,8 @@ static void layer(rag_layers *k, const rag_layers_block *b, size_t i)
     size_t n = b->n_tokens;
     position p = {0, 0};
 
-    for (size_t at = 0; at < n; at += TILE) {
-        size_t rows = tile_at(at, n);
+    for (size_t at = 0; at < n; at += k->kern->rows) {
+        size_t rows = tile_at(k, at, n);
         const float *x = before(k, k->x + at * hidden, norm_w, l.norm1_b, rows);
 
         quantise(k, &k->x8, x, hidden, rows, hidden, l.qkv_by);
@@ -411,11 +412,11 @@ static void layer(rag_layers *k, const rag_layers_block *b, size_t i)
         gather(k, b);
         n = b->n_windows;
     }
-    for (size_t at = 0; at < n; at += TILE) {
+    for (size_t at = 0; at < n; at += k->kern->rows) {
         if (modern)
-            gated_forward(k, &l, at, tile_at(at, n));
+            gated_forward(k, &l, at, tile_at(k, at, n));
         else
-            feed_forward(k, &l, at, tile_at(at, n));
+            feed_forward(k, &l, at, tile_at(k, at, n));
     }
 }
 
@@ -472,14 +473,14 @@ static void *carve(char **at, size_t n_bytes)
     return p;
 }
 
-static rounded carve_rounded(char **at, size_t n_bytes)
+static rounded carve_rounded(char **at, size_t n_bytes, size_t tile)
 {
     rounded r;
 
     r.q = carve(at, n_bytes);
-    r.scale = carve(at, TILE * sizeof *r.scale);
-    r.mid = carve(at, TILE * sizeof *r.mid);
-    r.sum = carve(at, TILE * sizeof *r.sum);
+    r.scale = carve(at, tile * sizeof *r.scale);
+    r.mid = carve(at, tile * sizeof *r.mid);
+    r.sum = carve(at, tile * sizeof *r.sum);
     return r;
 }
 
@@ -489,16 +490,17 @@ static rag_status make_scratch(rag_layers *k, rag_error *err)
     const rag_weights_head *h = k->w->head;
     size_t n = h->window > RAG_LAYERS_BLOCK_TOKENS ? h->window
                                                    : RAG_LAYERS_BLOCK_TOKENS;
+    size_t tile = k->kern->rows;
     size_t x = n * h->hidden * sizeof(float);
-    size_t qkv = TILE * 3 * h->hidden * sizeof(float);
+    size_t qkv = tile * 3 * h->hidden * sizeof(float);
     size_t qkv_q = n * 3 * h->hidden;
     size_t qkv_scale = n * 3 * h->n_heads * sizeof(float);
     size_t q_sum = n * h->n_heads * sizeof(int32_t);
-    size_t inner = TILE * inner_stride(h) * sizeof(float);
-    size_t normed = TILE * h->hidden * sizeof(float);
-    size_t x_q = TILE * h->hidden;
-    size_t inner_q = TILE * inner_part(h);
-    size_t acc = TILE * RAG_KERN_PANEL * sizeof(int32_t);
+    size_t inner = tile * inner_stride(h) * sizeof(float);
+    size_t normed = tile * h->hidden * sizeof(float);
+    size_t x_q = tile * h->hidden;
+    size_t inner_q = tile * inner_part(h);
+    size_t acc = tile * RAG_KERN_PANEL * sizeof(int32_t);
     size_t attention_bytes =
         rag_attend_bytes(h->window, h->hidden / h->n_heads);
     char *at;
@@ -507,7 +509,7 @@ static rag_status make_scratch(rag_layers *k, rag_error *err)
         rag_malloc(64 + 2 * lines(x) + lines(qkv) + lines(qkv_q) +
                    lines(qkv_scale) + lines(q_sum) + lines(inner) +
                    lines(normed) + lines(x_q) + lines(inner_q) +
-                   6 * lines(TILE * 4) + lines(acc) + lines(attention_bytes));
+                   6 * lines(tile * 4) + lines(acc) + lines(attention_bytes));
     if (k->slab == NULL)
         return rag_fail_nomem(err);
     at = (char *)k->slab + (64 - (uintptr_t)k->slab % 64) % 64;
@@ -519,8 +521,8 @@ static rag_status make_scratch(rag_layers *k, rag_error *err)
     k->mixed = carve(&at, x);
     k->inner = carve(&at, inner);
     k->normed = carve(&at, normed);
-    k->x8 = carve_rounded(&at, x_q);
-    k->inner8 = carve_rounded(&at, inner_q);
+    k->x8 = carve_rounded(&at, x_q, tile);
+    k->inner8 = carve_rounded(&at, inner_q, tile);
     k->acc = carve(&at, acc);
     k->attention = carve(&at, attention_bytes);
     return RAG_OK;

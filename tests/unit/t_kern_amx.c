@@ -21,6 +21,7 @@ typedef struct tile {
 
 static tile tiles[8];
 static bool is_configured;
+static size_t n_configs;
 
 /* As the processor reads it: 64 bytes, shapes of tiles 0 to 7 counted. */
 static void model_config(const void *config)
@@ -42,6 +43,13 @@ static void model_config(const void *config)
         assert_in_range(tiles[t].rows, 1, 16);
     }
     is_configured = true;
+    n_configs++;
+}
+
+static void model_zero(size_t t)
+{
+    assert_true(is_configured);
+    memset(tiles[t].at, 0, sizeof tiles[t].at);
 }
 
 static void model_load(size_t t, const void *from, size_t stride)
@@ -90,6 +98,8 @@ static void model_release(void)
 }
 
 #define tile_config(c) model_config(c)
+#define tile_zero(t) model_zero(t)
+#define tile_ask(p) (void)(p)
 #define tile_load(t, from, stride) model_load(t, from, stride)
 #define tile_store(t, to, stride) model_store(t, to, stride)
 #define tile_dot(c, a, b) model_dot(c, a, b)
@@ -142,11 +152,12 @@ static void one_gemm(size_t n_rows, size_t n_quads)
         ((int8_t *)a.at)[i] = rnd();
     for (size_t i = 0; i < n_quads * 128; i++)
         ((int8_t *)w.at)[i] = rnd();
+    n_configs = 0;
     gemm(acc.at, a.at, n_in, sum, n_rows, w.at, n_quads);
+    assert_in_range(n_configs, 0, 1); /* shapes are set once at most */
     rag_kern_scalar.gemm(want, a.at, n_in, sum, n_rows, w.at, n_quads);
     if (memcmp(acc.at, want, n_rows * 128) != 0)
         fail_msg("%zu rows of %zu quads differ", n_rows, n_quads);
-    assert_false(is_configured);
     rag_free(want);
     assert_int_equal(munmap(a.map, a.map_bytes), 0);
     assert_int_equal(munmap(w.map, w.map_bytes), 0);
@@ -156,14 +167,42 @@ static void one_gemm(size_t n_rows, size_t n_quads)
 static void test_gemm(void **state)
 {
     (void)state;
-    for (size_t rows = 0; rows <= MOST; rows++)
+    for (size_t rows = 0; rows <= MOST; rows++) {
         one_gemm(rows, rows % 37);
+        one_gemm(rows, 40);
+    }
     for (size_t quads = 0; quads <= 50; quads++) {
         one_gemm(13, quads);
         one_gemm(33, quads);
     }
     one_gemm(48, 96);
-    one_gemm(48, 384);
+    one_gemm(64, 384);
+    gemm_end();
+    assert_false(is_configured);
+}
+
+/* A run of products of one shape sets it once, and gives the tiles back. */
+static void test_run(void **state)
+{
+    (void)state;
+    one_gemm(64, 96);
+    for (size_t i = 0; i < 5; i++) {
+        one_gemm(64, 96);
+        assert_int_equal(n_configs, 0);
+        one_gemm(32, 24);
+        assert_int_equal(n_configs, 0);
+    }
+    one_gemm(20, 24);
+    assert_int_equal(n_configs, 1);
+    one_gemm(64, 8);
+    assert_int_equal(n_configs, 1);
+    assert_true(is_configured);
+    gemm_end();
+    assert_false(is_configured);
+    gemm_end(); /* nothing to give back */
+    one_gemm(64, 8);
+    assert_int_equal(n_configs, 1);
+    gemm_end();
 }
 
 /* Attention, whose products have few inputs: by way of the model and without,
@@ -193,6 +232,8 @@ static void test_attend(void **state)
 
     (void)state;
     kern.gemm = gemm;
+    kern.end = gemm_end;
+    kern.rows = rag_kern_amx.rows;
     for (size_t i = 0; i < sizeof q; i++)
         q[i] = rnd();
     for (size_t i = 0; i < MOST; i++) {
@@ -208,6 +249,7 @@ static void test_attend(void **state)
         t.n_queries = t.n;
         t.out = out[0];
         rag_attend(&t, &kern);
+        assert_false(is_configured);
         t.out = out[1];
         rag_attend(&t, &rag_kern_scalar);
         assert_memory_equal(out[0], out[1], sizeof out[0]);
@@ -219,6 +261,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gemm),
+        cmocka_unit_test(test_run),
         cmocka_unit_test(test_attend),
     };
 

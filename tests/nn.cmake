@@ -44,6 +44,9 @@ add_executable(bench_encoder EXCLUDE_FROM_ALL bench/bench_encoder.c)
 target_link_libraries(bench_encoder PRIVATE librag)
 add_executable(bench_shapes EXCLUDE_FROM_ALL bench/bench_shapes.c)
 target_link_libraries(bench_shapes PRIVATE librag)
+# vectors to be compared between machines, run by nn/amx_emulated.py; no test
+add_executable(encode_lines EXCLUDE_FROM_ALL nn/encode_lines.c)
+target_link_libraries(encode_lines PRIVATE librag)
 # writes the corpus of fuzz_weights anew when the format changes
 add_executable(make_model_seeds EXCLUDE_FROM_ALL nn/make_model_seeds.c)
 target_include_directories(make_model_seeds PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/unit)

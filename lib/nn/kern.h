@@ -126,8 +126,8 @@ typedef struct rag_kern {
      * sum(e * v_one)). So p's steps are as fine as what a key brings into the
      * sum asks for, not as its weight alone does. */
     void (*weigh)(const rag_kern_weigh *t);
-    size_t
-        rows; /* that go through a matrix together best: at most _MOST_ROWS */
+    /* that go through a matrix together best, even, 2 to RAG_KERN_MOST_ROWS */
+    size_t rows;
     const char *name;
 } rag_kern;
 

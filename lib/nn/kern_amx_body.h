@@ -13,10 +13,10 @@
  * A panel's [n_quads][32][4] is what the instruction wants of its second
  * operand: row k holds four inputs of 16 outputs, twice.
  *
- * Setting shapes costs as much as many products and empties the pipeline. So a
- * product sets them at most once: what is left of rows or inputs behind whole
- * tiles is taken as a whole tile that begins earlier, its rows computed anew,
- * its inputs of weight 0. And the shapes stay for the next product of the
+ * Setting shapes clears all eight tiles and is no instruction for inner loops.
+ * So a product sets them at most once: what is left of rows or inputs behind
+ * whole tiles is taken as a whole tile that begins earlier, its rows computed
+ * anew, its inputs of weight 0. And the shapes stay for the next product of the
  * thread, until gemm_end().
  */
 

@@ -247,9 +247,8 @@ TIER static void gemm(int32_t *acc, const int8_t *a, size_t a_stride,
 
 const rag_kern rag_kern_avx512 =
     RAG_KERN_TABLE(gemm, NULL, RAG_KERN_ROWS, "avx512");
-/* As many rows as are whole pairs of blocks: a block by itself waits for its
- * own sums. And weights come from afar half as fast as the tiles would take
- * them. */
+/* Whole pairs of blocks: one by itself waits for its own sums. And the faster
+ * the products, the more rows each weight must serve that comes from afar. */
 #define AMX_ROWS ((size_t)64)
 const rag_kern rag_kern_amx =
     RAG_KERN_TABLE(rag_kern_amx_gemm, rag_kern_amx_end, AMX_ROWS, "amx");

@@ -22,9 +22,14 @@ import shutil
 import subprocess
 import sys
 
-PROGRAMS = ["t_amx", "t_encoder", "t_arch", "t_kern"]
+PROGRAMS = ["t_amx", "t_encoder", "t_kern", "t_arch"]
 TIERS = ["amx", "avx512", "avx2"]
-VECTORS = ["vector 16", "vector 0"]
+TEXTS = [
+    "query: where are the settings kept?",
+    "query: 설정 파일은 어디에 있나요?",
+    "passage: " + "the server returns a response with status code and 답변은 "
+    "문서에서 찾은 근거와 함께 표시된다 " * 3,
+]
 CPU = "sapphire_rapids"
 # the 6.1 kernels' memmove needs "fast short rep mov" to come with "enhanced",
 # which this emulator says it has switched off: 580 is the former
@@ -32,7 +37,7 @@ COMMAND_LINE = (
     "console=ttyS0,115200 clearcpuid=580 mitigations=off lpj=1000000 "
     "tsc=reliable reboot=t panic=-1"
 )
-SECONDS = 1500
+SECONDS = 7200
 
 
 class Archive:
@@ -98,17 +103,16 @@ def make_files(work, build, model):
         if os.path.isfile(os.path.join(data, name)):
             archive.add_file(os.path.join(data, name),
                              os.path.join(data, name))
+    if model:
+        archive.add_file("model", model)
+        archive.add("texts", 0o100644, "\n".join(TEXTS).encode())
+        archive.add_program("t/encode_lines",
+                            os.path.join(build, "tests", "encode_lines"))
+        for t in TIERS:
+            lines.append(f"RAG_CPU={t} /t/encode_lines /model 2 </texts")
     for p in PROGRAMS:
         archive.add_program("t/" + p, os.path.join(build, "tests", p))
         lines.append("/t/" + p)
-    if model:
-        archive.add_file("model", model)
-        archive.add("vectors", 0o100644,
-                    "\n".join(["tier"] + VECTORS + [""]).encode())
-        archive.add_program("t/bench_encoder",
-                            os.path.join(build, "tests", "bench_encoder"))
-        for t in TIERS:
-            lines.append(f"RAG_CPU={t} /t/bench_encoder /model 2 </vectors")
     archive.add("list", 0o100644, ("\n".join(lines) + "\n").encode())
     archive.add("TRAILER!!!", 0)
     return bytes(archive.bytes), lines
@@ -183,14 +187,15 @@ def judge(text, lines):
     vectors = {}
     for line in lines:
         part = re.search(re.escape("run: " + line) + r"\n(.*?)" +
-                         re.escape("end: " + line) + r": (.*)\n", text, re.S)
+                         re.escape("end: " + line) + r": ([^\n]*)\n", text,
+                         re.S)
         if not part:
             bad.append(f"{line}: did not end")
             continue
         print(f"{line}: {part.group(2)}")
         if part.group(2) != "exit 0":
             bad.append(f"{line}: {part.group(2)}")
-        if "bench_encoder" in line:
+        if "encode_lines" in line:
             tier, _, rest = part.group(1).partition("\n")
             print(f"  tier {tier}, {len(rest.split())} numbers")
             if tier != re.search(r"RAG_CPU=(\w+)", line).group(1):

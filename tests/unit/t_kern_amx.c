@@ -22,6 +22,9 @@ typedef struct tile {
 static tile tiles[8];
 static bool is_configured;
 static size_t n_configs;
+static size_t n_loads;
+static size_t n_dots;
+static size_t n_stores;
 
 /* As the processor reads it: 64 bytes, shapes of tiles 0 to 7 counted. */
 static void model_config(const void *config)
@@ -54,6 +57,7 @@ static void model_zero(size_t t)
 
 static void model_load(size_t t, const void *from, size_t stride)
 {
+    n_loads++;
     assert_true(is_configured);
     memset(tiles[t].at, 0, sizeof tiles[t].at);
     for (size_t i = 0; i < tiles[t].rows; i++)
@@ -63,6 +67,7 @@ static void model_load(size_t t, const void *from, size_t stride)
 
 static void model_store(size_t t, void *to, size_t stride)
 {
+    n_stores++;
     assert_true(is_configured);
     for (size_t i = 0; i < tiles[t].rows; i++)
         memcpy((char *)to + i * stride, tiles[t].at[i], tiles[t].row_bytes);
@@ -71,6 +76,7 @@ static void model_store(size_t t, void *to, size_t stride)
 /* TDPBSSD: anything that would be an invalid opcode fails. */
 static void model_dot(size_t c, size_t a, size_t b)
 {
+    n_dots++;
     assert_true(is_configured);
     assert_true(c != a && c != b && a != b);
     assert_int_equal(tiles[c].rows, tiles[a].rows);
@@ -152,7 +158,7 @@ static void one_gemm(size_t n_rows, size_t n_quads)
         ((int8_t *)a.at)[i] = rnd();
     for (size_t i = 0; i < n_quads * 128; i++)
         ((int8_t *)w.at)[i] = rnd();
-    n_configs = 0;
+    n_configs = n_loads = n_dots = n_stores = 0;
     gemm(acc.at, a.at, n_in, sum, n_rows, w.at, n_quads);
     assert_in_range(n_configs, 0, 1); /* shapes are set once at most */
     rag_kern_scalar.gemm(want, a.at, n_in, sum, n_rows, w.at, n_quads);
@@ -179,6 +185,26 @@ static void test_gemm(void **state)
     one_gemm(64, 384);
     gemm_end();
     assert_false(is_configured);
+}
+
+/* No more instructions than there must be: a product of tiles for each load of
+ * one, where rows are pairs of blocks; three loads for two behind them. */
+static void test_counts(void **state)
+{
+    (void)state;
+    one_gemm(64, 96);
+    assert_int_equal(n_dots, 64 / 16 * 2 * (96 / 16));
+    assert_int_equal(n_loads, n_dots);
+    assert_int_equal(n_stores, 8);
+    one_gemm(48, 96);
+    assert_int_equal(n_dots, 36);
+    assert_int_equal(n_loads, 42);
+    one_gemm(13, 96);
+    assert_int_equal(n_dots, 12);
+    assert_int_equal(n_loads, 18);
+    one_gemm(64, 24); /* a rest of inputs: a tile more */
+    assert_int_equal(n_dots, 16);
+    gemm_end();
 }
 
 /* A run of products of one shape sets it once, and gives the tiles back. */
@@ -261,6 +287,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gemm),
+        cmocka_unit_test(test_counts),
         cmocka_unit_test(test_run),
         cmocka_unit_test(test_attend),
     };

@@ -108,7 +108,7 @@ static void on_model(void *ctx, const rag_model_info *m)
 {
     lister *l = ctx;
     char line[512];
-    char what[96];
+    char what[sizeof m->source];
     int n = snprintf(what, sizeof what, "%zu dimensions", m->dims);
     const char *more = m->licence;
 
@@ -116,7 +116,7 @@ static void on_model(void *ctx, const rag_model_info *m)
         n = snprintf(what, sizeof what, "cross-encoder, %zu label%s", m->labels,
                      m->labels == 1 ? "" : "s");
     else if (m->dims == 0)
-        n = snprintf(what, sizeof what, "%.90s", m->source); /* damaged */
+        n = snprintf(what, sizeof what, "%s", m->source); /* why not */
     l->n++;
     if (l->w != NULL) {
         rag_jw_obj(l->w, NULL);

@@ -355,6 +355,24 @@ out:
     return st;
 }
 
+/* What is left to say of a model that cannot be opened: why, without the path
+ * that messages begin with. */
+static void unusable(rag_model_info *out, const char *path, const char *name,
+                     const char *def, const rag_error *why)
+{
+    size_t n = strlen(path);
+    const char *msg = why->msg;
+
+    if (strncmp(msg, path, n) == 0 && msg[n] == ':' && msg[n + 1] == ' ')
+        msg += n + 2;
+    memset(out, 0, sizeof *out);
+    copy(out->name, sizeof out->name, name);
+    copy(out->path, sizeof out->path, path);
+    n = (size_t)snprintf(out->source, sizeof out->source, "cannot be used: %s",
+                         msg); /* cut on purpose */
+    out->is_default = def != NULL && strcmp(def, name) == 0;
+}
+
 rag_status rag_model_list(const rag_config *cfg, rag_model_fn fn, void *ctx,
                           rag_error *err)
 {
@@ -375,6 +393,7 @@ rag_status rag_model_list(const rag_config *cfg, rag_model_fn fn, void *ctx,
     TRY(rag_file_list(&l, fd, err));
     for (size_t i = 0; i < l.n && st == RAG_OK; i++) {
         size_t len = strlen(l.list[i]);
+        rag_error why = {RAG_OK, ""};
         rag_model_info info;
         char name[64];
         char *path;
@@ -389,11 +408,8 @@ rag_status rag_model_list(const rag_config *cfg, rag_model_fn fn, void *ctx,
             st = rag_fail_nomem(err);
             break;
         }
-        if (describe(&info, path, name, def, NULL) != RAG_OK) {
-            copy(info.name, sizeof info.name, name);
-            copy(info.path, sizeof info.path, path);
-            copy(info.source, sizeof info.source, "damaged: see rag doctor");
-        }
+        if (describe(&info, path, name, def, &why) != RAG_OK)
+            unusable(&info, path, name, def, &why);
         fn(ctx, &info);
         rag_free(path);
     }

@@ -70,11 +70,15 @@ rag_status rag_model_test(const rag_config *cfg, bool embed, bool rerank,
                           rag_check_fn fn, void *ctx, rag_error *err)
 {
     rag_model_tester t = {cfg, fn, ctx, embed && rerank};
+    bool pairs = false;
     rag_status st = RAG_OK;
 
     if (embed)
         st = rag_model_test_embed(&t, err);
-    if (st == RAG_OK && rerank)
+    /* named for itself, it need not be a reranker */
+    if (st == RAG_OK && rerank && !embed)
+        st = rag_model_test_pairs(&pairs, &t, err);
+    if (st == RAG_OK && rerank && !pairs)
         st = rag_model_test_rerank(&t, err);
     return st;
 }

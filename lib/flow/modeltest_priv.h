@@ -34,6 +34,10 @@ extern const char rag_model_test_controls[];
 void rag_model_test_prose(rag_buf *out, uint32_t n_tokens, unsigned seed);
 
 rag_status rag_model_test_embed(const rag_model_tester *t, rag_error *err);
+/* *is_one: the reranker of the settings is a built-in model of several labels,
+ * and this has tested it as what it is. */
+rag_status rag_model_test_pairs(bool *is_one, const rag_model_tester *t,
+                                rag_error *err);
 rag_status rag_model_test_rerank(const rag_model_tester *t, rag_error *err);
 
 #endif /* RAG_FLOW_MODELTEST_PRIV_H */

@@ -124,6 +124,7 @@ static rag_status embed_query(bool *there, search *s, rag_error *err)
     bool must = s->opts->search.mode == RAG_DENSE;
     rag_store_space space;
     rag_embedder *e;
+    uint64_t windowed;
     rag_status st;
 
     *there = false;
@@ -157,10 +158,14 @@ static rag_status embed_query(bool *there, search *s, rag_error *err)
         st = rag_fail_nomem(err);
         goto out;
     }
+    windowed = rag_embed_windowed(e);
     st = rag_embed_one(s->vector, s->dims, e, rag_buf_str(&s->q->text),
                        RAG_EMBED_QUERY, err);
     st = rag_embed_blame(e, st, err);
     *there = st == RAG_OK;
+    if (rag_embed_windowed(e) != windowed)
+        s->out->warning = "the question is longer than the embedding model's "
+                          "window: read in windows, averaged by length";
     if (!must && (st == RAG_E_NET || st == RAG_E_REMOTE) && err != NULL) {
         rag_buf b;
 

@@ -10,7 +10,7 @@ rag model add "$D/modern.gguf" --name b | show
 rag model add same.gguf --name b --query-prefix 'q: ' | show
 # a damaged one is replaced, by whatever
 head -c 5000 "$M/b.model" >cut && mv cut "$M/b.model"
-rag model ls
+rag model ls | sed 's/should be [0-9]*/should be N/'
 rag model add "$D/hf-e5-base" --name b | show
 # a store knows its model from another one of the same name
 mkdir d && echo 'a text' >d/t.txt

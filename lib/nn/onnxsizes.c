@@ -28,8 +28,6 @@ rag_status rag_onnxsizes_known(const graph *g, rag_error *err)
                                          "QEmbedLayerNormalization",
                                          "DynamicQuantizeMatMul",
                                          "MatMulIntegerToFloat",
-                                         "MultiHeadAttention",
-                                         "GroupQueryAttention",
                                          NULL};
 
     for (size_t i = 0; i < g->n_nodes; i++)
@@ -85,6 +83,13 @@ static uint64_t head_dims(const graph *g, const node *n, uint32_t hidden)
     return (uint64_t)dims;
 }
 
+/* Attention in one node. */
+static bool is_attention(const node *n)
+{
+    return rag_onnxgraph_is(n, "Attention") ||
+           rag_onnxgraph_is(n, "MultiHeadAttention");
+}
+
 static rag_status guess_heads(rag_source *s, const graph *g, rag_error *err)
 {
     uint64_t dims = 0;
@@ -94,9 +99,8 @@ static rag_status guess_heads(rag_source *s, const graph *g, rag_error *err)
         uint64_t d = head_dims(g, n, s->hidden);
         double heads;
 
-        if (rag_onnxgraph_is(n, "Attention") &&
-            rag_onnxgraph_number(&heads, n, "num_heads") && heads >= 1 &&
-            heads <= s->hidden && fmod(s->hidden, heads) == 0)
+        if (is_attention(n) && rag_onnxgraph_number(&heads, n, "num_heads") &&
+            heads >= 1 && heads <= s->hidden && fmod(s->hidden, heads) == 0)
             d = s->hidden / (uint64_t)heads;
         if (d != 0 && dims != 0 && d != dims)
             dims = UINT64_MAX;
@@ -194,7 +198,7 @@ rag_status rag_onnxsizes_attention(const rag_source *s, const graph *g,
         double root = sqrt((double)s->hidden / s->n_heads);
         double v;
 
-        if (!rag_onnxgraph_is(n, "Attention"))
+        if (!is_attention(n))
             continue;
         if (rag_onnxgraph_number(&v, n, "num_heads") && v != s->n_heads)
             return rag_fail(err, RAG_E_FORMAT,

@@ -126,17 +126,29 @@ out:
     return st;
 }
 
+/* A text of the command line: what is wrong with it is no file's fault. */
+static rag_status given(char to[RAG_SOURCE_MAX_TEXT], const char *text,
+                        const char *what, rag_error *err)
+{
+    rag_status st = rag_source_text(to, rag_str_of(text), what, err);
+
+    if (st != RAG_E_FORMAT && st != RAG_E_LIMIT)
+        return st;
+    if (err != NULL)
+        err->code = RAG_E_INVAL;
+    return RAG_E_INVAL;
+}
+
 static rag_status override(rag_source *s, const rag_encoder_import_opts *o,
                            rag_error *err)
 {
     rag_status st = RAG_OK;
 
     if (o->query_prefix != NULL)
-        TRY(rag_source_text(s->query_prefix, rag_str_of(o->query_prefix),
-                            "the query prefix", err));
+        TRY(given(s->query_prefix, o->query_prefix, "the query prefix", err));
     if (o->passage_prefix != NULL)
-        TRY(rag_source_text(s->passage_prefix, rag_str_of(o->passage_prefix),
-                            "the passage prefix", err));
+        TRY(given(s->passage_prefix, o->passage_prefix, "the passage prefix",
+                  err));
     if (o->pooling == NULL)
         return RAG_OK;
     if (strcmp(o->pooling, "mean") == 0)

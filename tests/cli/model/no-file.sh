@@ -29,3 +29,6 @@ cp -r "$D/hf-e5-base" m
 truncate -s 2M m/config.json
 rag model add m; echo $?
 rag model ls
+# what is wrong with the command line is no damage
+rag model add "$D/modern.gguf" --name two --query-prefix "$(printf 'a\001b')"; echo $?
+rag model add "$D/modern.gguf" --name two --passage-prefix "$(printf '%300s' x)"; echo $?

@@ -5,6 +5,7 @@
 
 #include "nn/cpu.h"
 #include "nn/encoder.h"
+#include "nn/layers.h"
 
 #define N_TEXTS ((size_t)300)
 
@@ -117,6 +118,45 @@ static void test_tiers_agree(void **state)
         assert_int_equal(setenv("RAG_CPU", before, 1), 0);
     else
         assert_int_equal(unsetenv("RAG_CPU"), 0);
+}
+
+/* However many rows a kernel likes to take at once: the same vectors. */
+static void test_rows(void **state)
+{
+    static const size_t rows[] = {48, 2, 10, RAG_KERN_MOST_ROWS};
+    enum { WINDOWS = 12 };
+    static float out[2][WINDOWS * TINY_HIDDEN];
+    static int32_t ids[TINY_WINDOW];
+    rag_layers_window windows[WINDOWS];
+    rag_layers_block block = {windows, WINDOWS, 0};
+    rag_weights w;
+    rag_error err;
+
+    (void)state;
+    for (size_t i = 0; i < TINY_WINDOW; i++)
+        ids[i] = (int32_t)(i * 5 % TINY_PIECES);
+    OK(rag_weights_open(&w, tiny_path("out"), &err), &err);
+    for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++) {
+        rag_kern kern = *rag_kern_chosen();
+        float *to = out[r == 0 ? 0 : 1];
+        rag_layers *k;
+
+        kern.rows = rows[r];
+        block.n_tokens = 0;
+        for (size_t i = 0; i < WINDOWS; i++) {
+            size_t n = i % 3 == 0 ? TINY_WINDOW : 1 + i;
+
+            windows[i] =
+                (rag_layers_window){i, ids, n, n, to + i * TINY_HIDDEN};
+            block.n_tokens += n;
+        }
+        OK(rag_layers_new(&k, &w, &kern, &err), &err);
+        OK(rag_layers_run(k, &block, &err), &err);
+        rag_layers_free(k);
+        if (r != 0)
+            assert_memory_equal(out[0], out[1], sizeof out[0]);
+    }
+    rag_weights_close(&w);
 }
 
 /* A text over the window is the average of its windows, weighted by length. */
@@ -251,6 +291,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_batch_is_single),
         cmocka_unit_test(test_tiers_agree),
+        cmocka_unit_test(test_rows),
         cmocka_unit_test(test_windows),
         cmocka_unit_test(test_odd_texts),
         cmocka_unit_test(test_cancel),

@@ -42,6 +42,23 @@ out:
     rag_buf_dispose(&blob);
 }
 
+/* The tables of a tokenizer ask for every code point: seconds under the
+ * sanitizers, in which nothing would be fuzzed. libFuzzer builds one in 64 of
+ * what can be read, the replay of the corpus all. */
+static bool is_built(rag_str text)
+{
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+    uint32_t h = 0x811C9DC5;
+
+    for (size_t i = 0; i < text.len; i++)
+        h = (h ^ (uint8_t)text.ptr[i]) * 0x01000193;
+    return (h >> 16) % 64 == 0;
+#else
+    (void)text;
+    return true;
+#endif
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     rag_str text = rag_str_n((const char *)data, size);
@@ -60,7 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         st = rag_tokjson_read(&s, &a, text, &err);
     if (st != RAG_OK && err.msg[0] == '\0')
         abort();
-    if (st == RAG_OK)
+    if (st == RAG_OK && is_built(text))
         use(&s);
     rag_arena_dispose(&a);
     return 0;

@@ -18,12 +18,26 @@ static const opt options[] = {
     OPT_END,
 };
 
+static void label_names_json(rag_jw *w, const char *names)
+{
+    rag_jw_array(w, "label_names");
+    while (*names != '\0') {
+        size_t n = strcspn(names, "\n");
+
+        rag_jw_str(w, NULL, rag_str_n(names, n));
+        names += n + (names[n] == '\n');
+    }
+    rag_jw_end(w);
+}
+
 static void model_json(rag_jw *w, const rag_model_info *m)
 {
     rag_jw_strz(w, "name", m->name);
     rag_jw_bool(w, "default", m->is_default);
     rag_jw_strz(w, "kind", m->kind);
     rag_jw_int(w, "labels", (int64_t)m->labels);
+    if (m->label_names[0] != '\0')
+        label_names_json(w, m->label_names);
     rag_jw_int(w, "dims", (int64_t)m->dims);
     rag_jw_int(w, "max_tokens", (int64_t)m->max_tokens);
     rag_jw_int(w, "bytes", (int64_t)m->bytes);
@@ -72,6 +86,16 @@ static void quoted(term *t, const char *name, const char *text)
         row(t, name, b);
 }
 
+static void labels(term *t, const char *names)
+{
+    char b[sizeof((rag_model_info *)NULL)->label_names];
+
+    (void)snprintf(b, sizeof b, "%s", names); /* fits */
+    for (char *c = strchr(b, '\n'); c != NULL; c = strchr(c, '\n'))
+        *c = '/';
+    row(t, "labels", b);
+}
+
 static rag_status show_one(cmd_run *run, const rag_model_info *m,
                            rag_error *err)
 {
@@ -89,6 +113,7 @@ static rag_status show_one(cmd_run *run, const rag_model_info *m,
     if (n > 0)
         row(run->term, "size", b);
     row(run->term, "kind", m->kind);
+    labels(run->term, m->label_names);
     quoted(run->term, "query", m->query_prefix);
     quoted(run->term, "passage", m->passage_prefix);
     row(run->term, "licence", m->licence);

@@ -427,7 +427,8 @@ typedef struct rag_model_info {
     char kind[96]; /* "BERT, Unigram, mean of the tokens" */
     size_t dims;
     size_t max_tokens;
-    size_t labels; /* of a cross-encoder, which scores pairs; else 0 */
+    size_t labels;         /* of a cross-encoder, which scores pairs; else 0 */
+    char label_names[256]; /* a line each, as "entailment"; "" : not told */
     uint64_t bytes;
     bool is_default;
 } rag_model_info;

@@ -161,6 +161,7 @@ static rag_status describe(rag_model_info *out, const char *path,
     copy(out->sha256_hex, sizeof out->sha256_hex, i.sha256_hex);
     copy(out->query_prefix, sizeof out->query_prefix, i.query_prefix);
     copy(out->passage_prefix, sizeof out->passage_prefix, i.passage_prefix);
+    copy(out->label_names, sizeof out->label_names, i.label_names);
     put_kind(out->kind, sizeof out->kind, &i);
     out->labels = i.n_labels;
     out->dims = i.dims;

@@ -310,6 +310,7 @@ static void fill_info(rag_encoder_info *out, const rag_weights *w)
     memcpy(out->passage_prefix, h->passage_prefix, sizeof out->passage_prefix);
     memcpy(out->licence, h->licence, sizeof out->licence);
     memcpy(out->source, h->source, sizeof out->source);
+    memcpy(out->label_names, h->label_names, sizeof out->label_names);
     rag_hash_hex(out->sha256_hex, h->payload_sha256, sizeof h->payload_sha256);
     out->arch = h->arch == RAG_ARCH_MODERNBERT ? "ModernBERT" : "BERT";
     out->tokenizer = tokenizer_name(h->tokens);

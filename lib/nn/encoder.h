@@ -35,6 +35,7 @@ typedef struct rag_encoder_info {
     char passage_prefix[256];
     char licence[64];
     char source[256]; /* file name and SHA-256 of what it was imported from */
+    char label_names[256]; /* a line a label, in the order of the logits; "" */
 } rag_encoder_info;
 
 /* n_threads 0: every CPU. */

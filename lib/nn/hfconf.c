@@ -1,6 +1,7 @@
 #include "nn/hfconf.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -234,6 +235,36 @@ static rag_str model_type(const rag_json *config)
                : type;
 }
 
+/* {"0": "entailment", ...}, as far as it goes. Names that say nothing, and what
+ * is no text or too long, count as none: nothing depends on them here. */
+static void read_label_names(rag_source *s, const rag_json *config)
+{
+    const rag_json *names = rag_json_get(config, "id2label");
+    char all[RAG_SOURCE_MAX_TEXT] = "";
+    char one[RAG_SOURCE_MAX_TEXT];
+    size_t n = 0;
+
+    memset(s->label_names, 0, sizeof s->label_names);
+    for (unsigned i = 0;; i++) {
+        char key[16];
+        rag_str name;
+
+        (void)snprintf(key, sizeof key, "%u", i); /* fits */
+        name = rag_json_get_str(names, key);
+        if (name.len == 0)
+            break;
+        if (rag_str_starts(name, "LABEL_") || n + 1 + name.len >= sizeof all ||
+            rag_str_find_char(name, '\n') != SIZE_MAX ||
+            rag_source_text(one, name, key, NULL) != RAG_OK)
+            return;
+        if (i != 0)
+            all[n++] = '\n';
+        memcpy(all + n, name.ptr, name.len);
+        n += name.len;
+    }
+    memcpy(s->label_names, all, sizeof all);
+}
+
 rag_status rag_hfconf_model(rag_source *s, rag_hfconf *c,
                             const rag_json *config, rag_error *err)
 {
@@ -267,6 +298,8 @@ rag_status rag_hfconf_model(rag_source *s, rag_hfconf *c,
     if (s->head == RAG_HEAD_BERT || s->head == RAG_HEAD_XLMR)
         s->pooling = RAG_POOL_CLS;
     c->has_pooling = s->head != RAG_HEAD_NONE;
+    if (s->head != RAG_HEAD_NONE)
+        read_label_names(s, config);
 out:
     return st;
 }

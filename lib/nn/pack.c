@@ -53,6 +53,15 @@ static uint32_t vocab_format(const rag_source *s)
                                                   : RAG_WEIGHTS_VOCAB_I8;
 }
 
+static size_t n_lines(const char *text)
+{
+    size_t n = text[0] != '\0';
+
+    for (; *text != '\0'; text++)
+        n += *text == '\n';
+    return n;
+}
+
 /* Only two are ever used: of the first and of the second text of a pair. */
 static uint32_t n_types(const rag_source *s)
 {
@@ -93,6 +102,8 @@ static void describe(rag_weights_head *h, const rag_source *s, const char *name)
     put_text(h->passage_prefix, sizeof h->passage_prefix, s->passage_prefix);
     put_text(h->licence, sizeof h->licence, s->licence);
     put_text(h->source, sizeof h->source, s->source);
+    if (n_lines(s->label_names) == h->n_labels)
+        put_text(h->label_names, sizeof h->label_names, s->label_names);
 }
 
 /* ---- writing ----------------------------------------------------------- */

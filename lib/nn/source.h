@@ -230,6 +230,8 @@ typedef struct rag_source {
     rag_source_tensor *tensors; /* [n_tensors] */
     size_t n_tensors;
     rag_source_tokens tokens;
+    /* of the head, a line each in the order of the logits; "" : not told */
+    char label_names[RAG_SOURCE_MAX_TEXT];
     char query_prefix[RAG_SOURCE_MAX_TEXT]; /* "" : none */
     char passage_prefix[RAG_SOURCE_MAX_TEXT];
     char licence[64];

@@ -15,7 +15,7 @@
 #define Q4_VALUES 32u
 #define Q4_BYTES 18u
 
-static_assert(sizeof(rag_weights_head) == 1072, "no padding");
+static_assert(sizeof(rag_weights_head) == 1328, "no padding");
 static_assert(sizeof(rag_weights_section) == 24, "no padding");
 static_assert(sizeof(rag_weights_head) +
                       RAG_WEIGHTS_SECTIONS * sizeof(rag_weights_section) <=
@@ -192,7 +192,8 @@ static rag_status check_head(const rag_map *m, const char *path, rag_error *err)
         !ends_in_nul(h->query_prefix, sizeof h->query_prefix) ||
         !ends_in_nul(h->passage_prefix, sizeof h->passage_prefix) ||
         !ends_in_nul(h->licence, sizeof h->licence) ||
-        !ends_in_nul(h->source, sizeof h->source))
+        !ends_in_nul(h->source, sizeof h->source) ||
+        !ends_in_nul(h->label_names, sizeof h->label_names))
         return rag_fail(err, RAG_E_CORRUPT, "%s: text without an end", path);
     if (rag_weights_check_shape(h, RAG_E_CORRUPT, err) != RAG_OK)
         return rag_fail_prefix(err, RAG_E_CORRUPT, "%s", path);

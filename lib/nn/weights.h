@@ -84,6 +84,7 @@ typedef struct rag_weights_head {
     char passage_prefix[RAG_SOURCE_MAX_TEXT];
     char licence[64];
     char source[RAG_SOURCE_MAX_TEXT];
+    char label_names[RAG_SOURCE_MAX_TEXT]; /* n_labels lines, or "" */
 } rag_weights_head;
 
 typedef struct rag_weights_section {

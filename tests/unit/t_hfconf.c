@@ -117,6 +117,42 @@ static void test_roberta(void **state)
     assert_int_equal(c.most_tokens, 512);
 }
 
+/* config.json of a cross-encoder with that id2label; its label_names */
+static const char *label_names(const char *id2label)
+{
+    char config[2048];
+
+    (void)snprintf(config, sizeof config,
+                   "{\"model_type\":\"xlm-roberta\",\"hidden_size\":64,"
+                   "\"num_hidden_layers\":2,\"num_attention_heads\":4,"
+                   "\"intermediate_size\":128,\"hidden_act\":\"gelu\","
+                   "\"max_position_embeddings\":514,\"pad_token_id\":1,"
+                   "\"architectures\":[\"XLMRobertaForSequenceClassification"
+                   "\"],\"id2label\":%s}",
+                   id2label);
+    OK(with(model, config), &err);
+    return s.label_names;
+}
+
+static void test_label_names(void **state)
+{
+    char many[1024] = "{\"0\":\"";
+
+    (void)state;
+    assert_string_equal(label_names("{\"0\":\"entailment\",\"1\":\"neutral\"}"),
+                        "entailment\nneutral");
+    assert_string_equal(label_names("{\"1\":\"b\",\"0\":\"a\"}"), "a\nb");
+    /* what says nothing, or is no text */
+    assert_string_equal(label_names("{\"0\":\"LABEL_0\"}"), "");
+    assert_string_equal(label_names("{\"0\":\"a\\nb\"}"), "");
+    assert_string_equal(label_names("{\"0\":\"a\",\"1\":\"b\\u0007\"}"), "");
+    assert_string_equal(label_names("[\"a\"]"), "");
+    assert_string_equal(label_names("{\"0\":7}"), "");
+    memset(many + 6, 'x', 300);
+    (void)strcpy(many + 306, "\"}");
+    assert_string_equal(label_names(many), "");
+}
+
 static void test_modernbert(void **state)
 {
     (void)state;
@@ -437,6 +473,7 @@ int main(void)
         cmocka_unit_test(test_bert),
         cmocka_unit_test(test_distilbert),
         cmocka_unit_test(test_roberta),
+        cmocka_unit_test(test_label_names),
         cmocka_unit_test(test_modernbert),
         cmocka_unit_test(test_activations),
         cmocka_unit_test(test_refuses_models),

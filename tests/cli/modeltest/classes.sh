@@ -19,9 +19,15 @@ index["weight_map"].update({name: "head.safetensors" for name in dims})
 json.dump(index, open("m/model.safetensors.index.json", "w"))
 config = json.load(open("m/config.json"))
 config["architectures"] = ["XLMRobertaForSequenceClassification"]
+config["id2label"] = {"0": "entailment", "1": "neutral", "2": "모순"}
 json.dump(config, open("m/config.json", "w"))
 E
-rag model add m --name nli | grep '^kind'
+rag model add m --name nli | grep -E '^(kind|labels)'
+rag model show nli --json | grep -oE '"labels":.*"dims"'
+# names that are not as many as the labels are none
+sed -i 's/"2": /"x": /' m/config.json
+rag model add m --name other | grep -E '^(kind|labels)'
+rag -q model rm other
 rag model ls
 # random weights: what they say is noise, that they speak is not
 rag model test nli | grep -v English

@@ -1,8 +1,10 @@
 /* A foreign model is recognised by its content and given to its importer; what
  * comes out is packed. */
 #include <string.h>
+#include <unistd.h>
 
 #include "base/hash.h"
+#include "base/mem.h"
 #include "base/utf8.h"
 #include "nn/encoder.h"
 #include "nn/foreign.h"
@@ -74,6 +76,35 @@ static rag_status check_place(const char *out_path, const rag_source *s,
                     name);
 }
 
+/* Does anything come out? Numbers that are finite can still be absurd: all
+ * zero, or so large that their sums are not finite. */
+static rag_status try_out(const char *path, rag_error *err)
+{
+    const rag_str text = RAG_STR_LIT("one, 2");
+    const rag_encoder_info *info;
+    rag_encoder *e = NULL;
+    float *out = NULL;
+    rag_status st;
+
+    TRY(rag_encoder_open(&e, path, 1, err));
+    info = rag_encoder_about(e);
+    out = rag_calloc(info->is_cross ? info->n_labels : info->dims, sizeof *out);
+    if (out == NULL)
+        st = rag_fail_nomem(err);
+    else if (info->is_cross)
+        st = rag_encoder_labels(out, e, &text, &text, 1, NULL, NULL, err);
+    else
+        st = rag_encoder_run(out, e, &text, 1, NULL, NULL, err);
+    if (st == RAG_E_CORRUPT)
+        st = rag_fail(err, RAG_E_FORMAT,
+                      "its numbers give no %s: zero or far too large weights",
+                      info->is_cross ? "score" : "vector");
+out:
+    rag_free(out);
+    rag_encoder_close(e);
+    return st;
+}
+
 rag_status rag_encoder_import_as(const char *out_path, const char *in_path,
                                  const char *name,
                                  const rag_encoder_import_opts *opts,
@@ -93,11 +124,14 @@ rag_status rag_encoder_import_as(const char *out_path, const char *in_path,
             s.cancelled = opts->cancelled;
             s.cancel_ctx = opts->cancel_ctx;
         }
-        st = rag_pack(out_path, &s, name, err);
+        TRY(rag_pack(out_path, &s, name, err));
+        st = try_out(out_path, err);
+        if (st != RAG_OK)
+            (void)unlink(out_path);
     }
+out:
     if (st == RAG_E_FORMAT)
         st = rag_fail_prefix(err, st, "%s", in_path);
-out:
     rag_source_close(&s);
     return st;
 }

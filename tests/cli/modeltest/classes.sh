@@ -35,3 +35,15 @@ RAG_RERANK_MODEL=builtin:nli rag model test | grep reranker
 f=$HOME/.local/share/rag/models/nli.model
 printf '\377\000\377\000' | dd of="$f" bs=1 seek=9000 conv=notrunc 2>/dev/null
 rag model test nli | sed 's/: .*//'
+# finite numbers, but no score
+python3 - <<'E'
+import struct
+with open("m/head.safetensors", "r+b") as f:
+    n = struct.unpack("<Q", f.read(8))[0]
+    f.seek(8 + n)
+    size = len(f.read())
+    f.seek(8 + n)
+    f.write(struct.pack("<f", 3e38) * (size // 4))
+E
+rag model add m --name absurd; echo $?
+rag model show absurd; echo $?

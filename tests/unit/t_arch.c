@@ -1,7 +1,7 @@
 /* Every architecture and head on small random models, against what the
  * reference implementation gives (tests/nn/make_random.py); and the properties
  * that hold for each. */
-#include "nn_random.h"
+#include "random_pairs.h"
 
 #include <math.h>
 
@@ -44,22 +44,6 @@ static const random_model models[] = {
     {"distil_mean", RAG_ARCH_BERT, false, RAG_POOL_MEAN, RAG_HEAD_NONE, 0,
      RAG_ACT_GELU, true}};
 #define N_MODELS (sizeof models / sizeof models[0])
-
-static char rooms[2 * RANDOM_TEXTS][RANDOM_TEXT_BYTES];
-static rag_str first[RANDOM_TEXTS];
-static rag_str second[RANDOM_TEXTS]; /* of the pairs */
-
-static int setup(void **state)
-{
-    (void)state;
-    for (unsigned j = 0; j < RANDOM_TEXTS; j++) {
-        unsigned other = RANDOM_TEXTS + (j * 4 + 3) % RANDOM_TEXTS;
-
-        first[j] = random_text(rooms[j], j);
-        second[j] = random_text(rooms[RANDOM_TEXTS + j], other);
-    }
-    return 0;
-}
 
 static rag_encoder *open_model(const random_model *m, size_t n_threads)
 {
@@ -663,5 +647,5 @@ int main(void)
         cmocka_unit_test(test_not_a_number),  cmocka_unit_test(test_cut),
     };
 
-    return cmocka_run_group_tests(tests, setup, tiny_cleanup);
+    return cmocka_run_group_tests(tests, random_pairs, tiny_cleanup);
 }

@@ -1,7 +1,7 @@
 /* The last layer works on one row a window where only that is pooled. What
  * comes out must be what all rows give: so each model is compared with itself
  * and one more layer that changes nothing, before which every row counts. */
-#include "nn_random.h"
+#include "random_pairs.h"
 
 #include <math.h>
 
@@ -47,22 +47,6 @@ static const shape shapes[] = {
 #define N_SHAPES (sizeof shapes / sizeof shapes[0])
 
 #define MOST_OUT (RANDOM_TEXTS * RANDOM_HIDDEN)
-
-static char rooms[2 * RANDOM_TEXTS][RANDOM_TEXT_BYTES];
-static rag_str first[RANDOM_TEXTS];
-static rag_str second[RANDOM_TEXTS]; /* of the pairs */
-
-static int setup(void **state)
-{
-    (void)state;
-    for (unsigned j = 0; j < RANDOM_TEXTS; j++) {
-        unsigned other = RANDOM_TEXTS + (j * 4 + 3) % RANDOM_TEXTS;
-
-        first[j] = random_text(rooms[j], j);
-        second[j] = random_text(rooms[RANDOM_TEXTS + j], other);
-    }
-    return 0;
-}
 
 static void fill(rag_source *s, rag_source_part part, uint32_t layer,
                  float value)
@@ -200,5 +184,5 @@ int main(void)
         cmocka_unit_test(test_alone_and_together),
     };
 
-    return cmocka_run_group_tests(tests, setup, NULL);
+    return cmocka_run_group_tests(tests, random_pairs, NULL);
 }
